@@ -1,0 +1,132 @@
+"""A question against what there is to choose: every complaint at once, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import devices
+from .catalogue import UnknownName
+from .datasets import DATASETS, Damaged, Dataset
+from .datasets.split import most_samples_per_class
+from .networks import NETWORKS, Block, usual
+from .sources import NONE, Source, fits, source
+from .spec import Problem, Refused, RunSpec
+from .strategies import STRATEGIES
+
+
+def admit(spec: RunSpec) -> RunSpec:
+    """The question with its network named, ready to be carried out. Raises :class:`Refused` with all problems."""
+    found = spec.problems() or [*_problems(spec)]
+    if found:
+        raise Refused(*found)
+    return resolved(spec)
+
+
+def resolved(spec: RunSpec) -> RunSpec:
+    """Fill in what the question leaves open: the network, and no control where nothing is borrowed."""
+    network = spec.network or source(spec.source).network or usual(DATASETS[spec.dataset].shape)
+    return spec.revised(network=network, control=spec.control and STRATEGIES[spec.strategy].copies != "nothing")
+
+
+def blocks(spec: RunSpec) -> tuple[Block, ...]:
+    """Body and head that the question asks for, input first, the head last."""
+    dataset = DATASETS[spec.dataset]
+    return NETWORKS[resolved(spec).network or ""].whole(dataset.shape, len(dataset.classes))
+
+
+def _problems(spec: RunSpec) -> Iterator[Problem]:
+    looked_up: dict[str, Any] = {}
+    lookups: dict[str, Callable[[str], Any]] = {
+        "dataset": DATASETS.__getitem__,
+        "source": source,
+        "strategy": STRATEGIES.__getitem__,
+        "network": NETWORKS.__getitem__,
+        "evaluate_on": DATASETS.__getitem__,
+    }
+    unknown = False
+    for field, look_up in lookups.items():
+        name = getattr(spec, field)
+        try:
+            looked_up[field] = look_up(name) if name is not None else None
+        except UnknownName as error:
+            unknown = True
+            yield Problem(field, error.received, error.expected, error.remedy)
+    if unknown:
+        return
+    dataset, origin = looked_up["dataset"], looked_up["source"]
+    yield from _source_problems(spec, dataset, origin)
+    yield from _amount_problems(spec, dataset)
+    if other := looked_up["evaluate_on"]:
+        if (other.shape, other.classes) != (dataset.shape, dataset.classes):
+            like = [n for n, d in DATASETS.items() if (d.shape, d.classes) == (dataset.shape, dataset.classes)]
+            yield Problem(
+                "evaluate_on", other.name, f"a dataset of the shape and classes of {dataset.name}",
+                f"choose one of {', '.join(like)}, or leave it out",
+            )  # fmt: skip
+    if spec.device == "gpu" and not devices.gpus():
+        yield Problem("device", "gpu", "a GPU that this computer can use", "choose 'auto' or 'cpu'")
+
+
+def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterator[Problem]:
+    strategy = STRATEGIES[spec.strategy]
+    if strategy.copies == "nothing" and spec.source != NONE:
+        yield Problem("source", spec.source, "'none' with the strategy 'scratch', which borrows nothing",
+                      "choose the source 'none', or a strategy that borrows")  # fmt: skip
+        return
+    if strategy.copies != "nothing" and spec.source == NONE:
+        yield Problem("source", NONE, f"a network to borrow from: the strategy {spec.strategy!r} needs one",
+                      "choose a source, or the strategy 'scratch'")  # fmt: skip
+        return
+    if spec.network and origin.network and spec.network != origin.network:
+        yield Problem("network", spec.network, f"{origin.network!r}, the network of the source {spec.source!r}",
+                      "leave the network out, or choose another source")  # fmt: skip
+        return
+    if origin.spec and not fits(origin, dataset.shape):
+        own = DATASETS[origin.spec.dataset].shape
+        yield Problem("source", spec.source, f"a source that takes inputs like {spec.dataset}'s, {_size(dataset.shape)}",
+                      f"{spec.source} takes {_size(own)}: choose another source, or 'none' with 'scratch'")  # fmt: skip
+        return
+    try:
+        body = blocks(spec)
+    except IndexError:
+        yield Problem("network", spec.network, f"a network that takes {_size(dataset.shape)}",
+                      f"choose {usual(dataset.shape)!r}")  # fmt: skip
+        return
+    if strategy.copies == "all" and origin.blocks[-1].weights != body[-1].weights:
+        yield Problem("strategy", spec.strategy, f"a dataset with the source's {origin.blocks[-1].output_shape[0]} classes, "
+                      f"so that its output layer can be copied ({spec.dataset} has {len(dataset.classes)})",
+                      "choose 'lp_ft', which makes a new output layer")  # fmt: skip
+    if strategy.takes_blocks and spec.blocks > len(body) - 1:
+        yield Problem("blocks", spec.blocks, f"at most {len(body) - 1}, the blocks of this body", "choose fewer blocks")
+        return
+    phases = strategy.plan(spec, [block.name for block in body])
+    if any(phase.epochs < 1 for phase in phases):
+        yield Problem("epochs", spec.epochs, f"at least {len(phases)}, one for each phase of {spec.strategy!r}",
+                      "choose more epochs")  # fmt: skip
+
+
+def _amount_problems(spec: RunSpec, dataset: Dataset) -> Iterator[Problem]:
+    if spec.validation_share + spec.test_share > 0.8:
+        yield Problem("test_share", spec.test_share, "validation_share and test_share of at most 0.8 together",
+                      "leave more to learn from")  # fmt: skip
+        return
+    try:
+        facts = dataset.facts()
+    except Damaged as error:
+        yield Problem("dataset", dataset.name, "a file that can be read", str(error))
+        return
+    test_share = 0.0 if facts.official_test else spec.test_share
+    most = most_samples_per_class(facts.counts, spec.validation_share, test_share)
+    if most < 1:
+        yield Problem("dataset", dataset.name, "at least 3 examples in each class", "choose another dataset")
+    elif spec.samples_per_class is not None and spec.samples_per_class > most:
+        yield Problem("samples_per_class", spec.samples_per_class,
+                      f"at most {most}: {dataset.name} has no more in its smallest class after validation and test",
+                      f"choose {most} or fewer, or leave it out to use all")  # fmt: skip
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} features"
+    return f"{shape[0]}×{shape[1]} pictures with {shape[2]} colour channel{'s' * (shape[2] > 1)}"

@@ -1,0 +1,97 @@
+"""Phases carried out: one compile and one fit each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from ..networks import Block
+from ..spec import RunSpec
+from ..strategies import Phase, Plan
+from . import features
+from .network import Network
+from .teller import EpochTeller, Teller
+
+OPTIMIZERS = {
+    "sgd": lambda rate: keras.optimizers.SGD(learning_rate=rate),
+    "momentum": lambda rate: keras.optimizers.SGD(learning_rate=rate, momentum=0.9),
+    "adagrad": lambda rate: keras.optimizers.Adagrad(learning_rate=rate),
+    "rmsprop": lambda rate: keras.optimizers.RMSprop(learning_rate=rate),
+    "adam": lambda rate: keras.optimizers.Adam(learning_rate=rate),
+    "adamw": lambda rate: keras.optimizers.AdamW(learning_rate=rate),
+}
+LOSSES = {
+    "cross_entropy": keras.losses.CategoricalCrossentropy,
+    "mean_squared_error": keras.losses.MeanSquaredError,
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """``x`` (n, *shape) as the dataset has them, ``y`` (n, classes) one-hot float32."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def told(phase: Phase, blocks: tuple[Block, ...]) -> dict[str, object]:
+    """A phase as it is told, with its parameters counted over blocks."""
+    learning = sum(block.parameters for block in blocks if block.name in phase.learning)
+    return {
+        "name": phase.name, "epochs": phase.epochs, "learning_rate": phase.learning_rate,
+        "learning": list(phase.learning), "trainable_parameters": learning,
+        "frozen_parameters": sum(block.parameters for block in blocks) - learning,
+    }  # fmt: skip
+
+
+def carry_out(
+    network: Network, plan: Plan, arm: str, spec: RunSpec, train: Examples, validation: Examples, teller: Teller
+) -> bool:
+    """Train the network by the plan, in place. Gives False when it was asked to stop on the way."""
+    epoch = 0
+    for index, phase in enumerate(plan):
+        if teller.stop_asked():
+            return False
+        network.freeze_all_but(phase.learning)
+        model, seen, checked = _model_and_inputs(network, phase, arm, train, validation, teller)
+        teller("phase", arm=arm, index=index, **told(phase, network.cards))
+        teller("stage", stage="training", arm=arm)
+        model.compile(
+            optimizer=OPTIMIZERS[spec.optimizer](phase.learning_rate), loss=LOSSES[spec.loss](), metrics=["accuracy"]
+        )
+        callbacks: list[keras.callbacks.Callback] = [
+            EpochTeller(teller, arm, index, epoch, len(train), spec.batch_size)
+        ]
+        if spec.early_stopping:
+            callbacks.append(
+                keras.callbacks.EarlyStopping("val_loss", patience=spec.early_stopping, restore_best_weights=True)
+            )
+        model.fit(
+            seen, train.y, validation_data=(checked, validation.y), epochs=phase.epochs,
+            batch_size=spec.batch_size, verbose=0, callbacks=callbacks,
+        )  # fmt: skip
+        epoch += phase.epochs
+    return not teller.stop_asked()
+
+
+def _model_and_inputs(
+    network: Network, phase: Phase, arm: str, train: Examples, validation: Examples, teller: Teller
+) -> tuple[keras.Model, np.ndarray, np.ndarray]:
+    """The part of the network that this phase trains, and what it trains on: features where they can be kept."""
+    cut = features.cut(network.names, phase.learning)
+    if cut == 0:
+        return network.whole(), train.x, validation.x
+    if not features.affordable(network, cut, len(train) + len(validation)):
+        front = features.InferenceOnly(network.front(cut))
+        inputs = keras.Input(network.cards[0].input_shape)
+        return keras.Model(inputs, network.tail(cut)(front(inputs))), train.x, validation.x
+    teller("stage", stage="features", arm=arm)
+    whole = len(train) + len(validation)
+    seen = features.compute(network, cut, train.x, lambda done, _: teller.progress(done, whole))
+    checked = features.compute(network, cut, validation.x, lambda done, _: teller.progress(len(train) + done, whole))
+    return network.tail(cut), seen, checked

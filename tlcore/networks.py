@@ -1,0 +1,130 @@
+"""Networks as data: a body of named blocks and a head, so that a plan can be drawn before a weight exists.
+
+A layer is a tuple, its kind first: ``("conv", 32)`` (3×3, same padding), ``("norm",)`` (batch normalisation),
+``("relu",)``, ``("max_pool",)`` (2×2), ``("global_pool",)``, ``("flatten",)``, ``("dense", 128)``,
+``("dropout", 0.2)``, ``("softmax",)``. :mod:`tlcore.engine.network` builds the same tuples with Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from .catalogue import Catalogue
+
+Layer = tuple[Any, ...]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of layers that is frozen or learns as one. Shapes are without the batch."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    input_shape: Shape
+    output_shape: Shape
+    weights: tuple[Shape, ...]  # shapes in the order in which Keras lists them, BatchNorm's statistics included
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """A body's layout. It has no sizes of its own: :meth:`blocks` gives it those of an input."""
+
+    name: str
+    title: str
+    summary: str
+    layout: tuple[tuple[str, tuple[Layer, ...]], ...]
+    head_dropout: float = 0.0
+
+    def blocks(self, input_shape: Shape) -> tuple[Block, ...]:
+        """The body's blocks, input first, for inputs of ``input_shape``."""
+        blocks: list[Block] = []
+        for name, layers in self.layout:
+            blocks.append(_block(name, layers, input_shape))
+            input_shape = blocks[-1].output_shape
+        return tuple(blocks)
+
+    def head(self, body_output: Shape, classes: int) -> Block:
+        """The new last layer: one output a class."""
+        dropout: tuple[Layer, ...] = (("dropout", self.head_dropout),) if self.head_dropout else ()
+        return _block("head", (*dropout, ("dense", classes), ("softmax",)), body_output)
+
+    def whole(self, input_shape: Shape, classes: int) -> tuple[Block, ...]:
+        """Body and head, input first."""
+        body = self.blocks(input_shape)
+        return (*body, self.head(body[-1].output_shape, classes))
+
+
+def _block(name: str, layers: tuple[Layer, ...], input_shape: Shape) -> Block:
+    shape, weights = input_shape, list[Shape]()
+    for layer in layers:
+        shape, added = _through(layer, shape)
+        weights += added
+    return Block(name, layers, input_shape, shape, tuple(weights), sum(prod(w) for w in weights))
+
+
+def _through(layer: Layer, shape: Shape) -> tuple[Shape, list[Shape]]:
+    """The shape behind a layer and the shapes of the weights in it."""
+    match layer:
+        case ("conv", filters):
+            return (*shape[:2], filters), [(3, 3, shape[2], filters), (filters,)]
+        case ("norm",):
+            return shape, [(shape[-1],)] * 4
+        case ("dense", units):
+            return (units,), [(shape[-1], units), (units,)]
+        case ("max_pool",):
+            return (shape[0] // 2, shape[1] // 2, shape[2]), []
+        case ("global_pool",):
+            return (shape[-1],), []
+        case ("flatten",):
+            return (prod(shape),), []
+        case ("relu",) | ("softmax",) | ("dropout", _):
+            return shape, []
+    raise ValueError(f"unknown layer {layer!r}")
+
+
+def _conv(filters: int, *after: Layer) -> tuple[Layer, ...]:
+    return (("conv", filters), ("norm",), ("relu",), *after)
+
+
+def _dense(*units: int, dropout: float = 0.0) -> Iterable[tuple[str, tuple[Layer, ...]]]:
+    """Hidden layers, one a block; pictures are flattened on the way in."""
+    for number, width in enumerate(units, 1):
+        first: tuple[Layer, ...] = (("flatten",),) if number == 1 else ()
+        after: tuple[Layer, ...] = (("dropout", dropout),) if dropout else ()
+        yield f"dense{number}", (*first, ("dense", width), ("relu",), *after)
+
+
+NETWORKS = Catalogue(
+    "network",
+    (
+        (network.name, network)
+        for network in (
+            Network(
+                "small_cnn",
+                "Small convolutional network",
+                "Four convolutional blocks; takes pictures of any size.",
+                (
+                    ("conv1", _conv(32)),
+                    ("conv2", _conv(32, ("max_pool",))),
+                    ("conv3", _conv(64)),
+                    ("conv4", _conv(64, ("max_pool",), ("flatten",))),
+                ),
+            ),
+            Network(
+                "dense_128", "Dense 128", "One hidden layer of 128 units, dropout 0.2.", (*_dense(128, dropout=0.2),)
+            ),
+            Network("dense_64", "Dense 64", "One hidden layer of 64 units.", (*_dense(64),)),
+            Network("dense_64_32", "Dense 64-32", "Two hidden layers, of 64 and 32 units.", (*_dense(64, 32),)),
+        )
+    ),
+)
+
+
+def usual(input_shape: Shape) -> str:
+    """The network taken when nobody names one."""
+    return "small_cnn" if len(input_shape) == 3 else "dense_64_32"

@@ -1,0 +1,88 @@
+"""Ready questions, one click each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .catalogue import Catalogue
+from .datasets import DATASETS
+from .sources import NONE, SOURCES, Source, fits, source
+from .spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One or more questions to be asked together, the first one first in every account."""
+
+    name: str
+    title: str
+    sentence: str
+    specs: tuple[RunSpec, ...]
+
+
+_FASHION = RunSpec(
+    dataset="fashion_mnist", source="mnist", network="dense_128", strategy="copy_all", samples_per_class=None,
+    epochs=5, batch_size=128, learning_rate=0.001,
+)  # fmt: skip
+
+RECIPES = Catalogue(
+    "recipe",
+    (
+        (recipe.name, recipe)
+        for recipe in (
+            Recipe(
+                "letters-to-digits",
+                "Letters to digits",
+                "A network that reads printed letters learns handwritten digits from 5 examples each.",
+                (RunSpec(network="small_cnn"),),
+            ),
+            Recipe(
+                "mnist-to-fashion",
+                "MNIST to Fashion-MNIST",
+                "From digits to clothes: the old output layer copied along, and side by side a new one.",
+                (_FASHION, _FASHION.revised(strategy="fine_tune")),
+            ),
+            Recipe(
+                "vectors",
+                "Vectors",
+                "A dense network's weights move from one task on 100 features to a second, related one.",
+                (
+                    RunSpec(
+                        dataset="vectors_b", source="vectors_a", network="dense_64_32", strategy="fine_tune",
+                        samples_per_class=20, epochs=10, batch_size=32, learning_rate=0.001,
+                    ),
+                ),
+            ),
+            Recipe(
+                "dense-evaluate",
+                "Train here, try there",
+                "A dense network learns handwritten digits, then reads printed ones that it has never seen.",
+                (
+                    RunSpec(
+                        dataset="digits", source=NONE, network="dense_64", strategy="scratch", samples_per_class=None,
+                        epochs=10, batch_size=32, learning_rate=0.001, control=False, evaluate_on="printed_digits",
+                    ),
+                ),
+            ),
+        )
+    ),
+)  # fmt: skip
+
+DEFAULT = "letters-to-digits"
+
+
+def suited(spec: RunSpec) -> RunSpec:
+    """The question with a source, a strategy and a network that suit its dataset, where the present ones cannot.
+
+    A shipped source that has seen another dataset of the same kind comes first; without one, from scratch.
+    """
+    shape = DATASETS[spec.dataset].shape
+
+    def suits(origin: Source) -> bool:
+        return origin.spec is not None and origin.spec.dataset != spec.dataset and fits(origin, shape)
+
+    if spec.source != NONE and suits(source(spec.source)):
+        return spec
+    chosen = next((name for name, origin in SOURCES.items() if suits(origin)), NONE)
+    strategy = "scratch" if chosen == NONE else ("lp_ft" if spec.strategy == "scratch" else spec.strategy)
+    return spec.revised(source=chosen, strategy=strategy, network=None, control=True)

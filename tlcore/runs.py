@@ -1,0 +1,326 @@
+"""Where runs are kept: one SQLite file, one folder of artefacts a run. What a run's status is, is derived."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from .events import ENDS, Event
+from .home import home
+from .spec import Problem, Refused, RunSpec
+
+WAITING, RUNNING, LOST = "waiting", "running", "lost"
+STATUSES = (WAITING, RUNNING, *ENDS, LOST)
+TRAIN, FETCH = "train", "fetch"
+"""Tasks that an engine carries out: a run, and the download of a dataset."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, created REAL NOT NULL, task TEXT NOT NULL, label TEXT NOT NULL, question TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_by_run ON events (run, seq);
+CREATE INDEX IF NOT EXISTS events_by_kind ON events (run, kind) WHERE kind NOT IN ('epoch', 'progress', 'stage');
+"""
+_HEADLINES = ("started", "stop", "result", *ENDS)
+"""Kinds of event that the list of runs is made from."""
+
+
+class DamagedHome(RuntimeError):
+    """``lab.db`` cannot be read. Nothing is overwritten: the message says which file and what to do."""
+
+
+class UnknownRun(LookupError):
+    """No run of that id."""
+
+    def __init__(self, run: str):
+        super().__init__(f"unknown run {run!r}: expected the id of a run in {home()}; list them with 'runs'")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One line of the list: the question, how far it is, and its headline figures."""
+
+    id: str
+    created: float
+    task: str
+    label: str
+    question: str
+    status: str
+    started: float | None = None
+    ended: float | None = None
+    result: dict[str, Any] | None = None
+
+    @property
+    def spec(self) -> RunSpec:
+        return RunSpec.from_json(self.question)
+
+    @property
+    def folder(self) -> Path:
+        return folder(self.id)
+
+    @property
+    def over(self) -> bool:
+        return self.status not in (WAITING, RUNNING)
+
+
+def folder(run: str) -> Path:
+    """The run's artefacts. The id is made here and never typed: anything else is refused."""
+    if not run.isalnum():
+        raise UnknownRun(run)
+    return home() / "runs" / run
+
+
+_local = threading.local()
+
+
+@contextmanager
+def connection() -> Iterator[sqlite3.Connection]:
+    """This thread's connection to ``lab.db``; raises :class:`DamagedHome` for a file that is no such database."""
+    path = home() / "lab.db"
+    try:
+        known = (str(path), path.stat().st_ino if path.exists() else None)
+        if getattr(_local, "key", None) != known or known[1] is None:
+            _local.connection = _connect(path)
+            _local.key = (str(path), path.stat().st_ino)
+        yield _local.connection
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise
+        raise _damaged(path, error) from error
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        raise _damaged(path, error) from error
+
+
+@contextmanager
+def transaction() -> Iterator[sqlite3.Connection]:
+    """All or nothing, and nobody else writes meanwhile."""
+    with connection() as db:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+def _damaged(path: Path, error: Exception) -> DamagedHome:
+    return DamagedHome(
+        f"{path} cannot be read ({error}). It was left as it is: put a good copy in its place, or move it away to begin "
+        "with an empty list; the models in the runs folder stay"
+    )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    # A power cut may cost the last events of a run, never the file: enough for a story, and far quicker.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.executescript(_SCHEMA)
+    return connection
+
+
+def create(question: RunSpec | dict[str, Any], *, task: str = TRAIN, label: str = "") -> str:
+    """Write a question down once; gives the new run's id. It waits until an engine takes it."""
+    run = time.strftime("%Y%m%d%H%M%S", time.gmtime()) + secrets.token_hex(4)
+    text = question.to_json() if isinstance(question, RunSpec) else json.dumps(question, sort_keys=True)
+    with connection() as db:
+        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?)", (run, time.time(), task, label, text))
+    return run
+
+
+def tell(run: str, kind: str, /, **data: Any) -> None:
+    """Append an event to a run's story."""
+    with connection() as db:
+        db.execute(
+            "INSERT INTO events (run, time, kind, data) VALUES (?, ?, ?, ?)", (run, time.time(), kind, json.dumps(data))
+        )
+
+
+def events(run: str, since: int = 0) -> list[Event]:
+    """The events of a run after ``since``, in order."""
+    with connection() as db:
+        rows = db.execute(
+            "SELECT seq, time, kind, data FROM events WHERE run = ? AND seq > ? ORDER BY seq", (run, since)
+        )
+        return [Event(seq, when, kind, json.loads(data)) for seq, when, kind, data in rows]
+
+
+def asked_to_stop(run: str) -> bool:
+    with connection() as db:
+        return db.execute("SELECT 1 FROM events WHERE run = ? AND kind = 'stop' LIMIT 1", (run,)).fetchone() is not None
+
+
+def get(run: str) -> Run:
+    """One run. Raises :class:`UnknownRun`."""
+    found = _listed("WHERE id = ?", (run,))
+    if not found:
+        raise UnknownRun(run)
+    return found[0]
+
+
+def all_runs(task: str = TRAIN) -> list[Run]:
+    """All runs, newest first."""
+    return _listed("WHERE task = ? ORDER BY created DESC", (task,))
+
+
+def waiting() -> list[Run]:
+    """What waits for an engine, the first to go first."""
+    return _listed(f"WHERE {_UNCLAIMED} ORDER BY created", ())
+
+
+def unfinished() -> list[Run]:
+    """What waits, runs or was lost, in the order of asking."""
+    ends = ", ".join(f"'{kind}'" for kind in ENDS)
+    where = f"WHERE NOT EXISTS (SELECT 1 FROM events WHERE run = runs.id AND kind IN ({ends})) ORDER BY created"
+    return _listed(where, ())
+
+
+_UNCLAIMED = (
+    "NOT EXISTS (SELECT 1 FROM events WHERE run = runs.id AND kind IN ('started', 'finished', 'stopped', 'failed'))"
+)
+
+
+def _listed(where: str, values: tuple[Any, ...]) -> list[Run]:
+    marks = ", ".join("?" * len(_HEADLINES))
+    with connection() as db:
+        rows = db.execute(f"SELECT id, created, task, label, question FROM runs {where}", values).fetchall()
+        if len(rows) == 1:
+            told = db.execute(
+                f"SELECT run, time, kind, data FROM events WHERE run = ? AND kind IN ({marks}) ORDER BY seq",
+                (rows[0][0], *_HEADLINES),
+            ).fetchall()
+        else:
+            told = db.execute(
+                "SELECT run, time, kind, data FROM events "
+                f"WHERE kind NOT IN ('epoch', 'progress', 'stage') AND kind IN ({marks}) ORDER BY seq",
+                _HEADLINES,
+            ).fetchall()
+    headlines: dict[str, dict[str, tuple[float, str]]] = {}
+    for run, when, kind, data in told:
+        headlines.setdefault(run, {})[kind] = (when, data)
+    return [_run(row, headlines.get(row[0], {})) for row in rows]
+
+
+def _run(row: tuple[Any, ...], headlines: dict[str, tuple[float, str]]) -> Run:
+    end = next((kind for kind in ENDS if kind in headlines), None)
+    if end:
+        status = end
+    elif "started" not in headlines:
+        status = WAITING
+    else:
+        status = RUNNING if is_held(row[0]) else LOST
+    result = json.loads(headlines["result"][1]) if "result" in headlines else None
+    started = headlines["started"][0] if "started" in headlines else None
+    return Run(*row, status, started, headlines[end][0] if end else None, result)
+
+
+def lock(run: str) -> FileLock:
+    """Held by the engine for as long as it works on the run: the system drops it when the process dies."""
+    path = folder(run)
+    path.mkdir(parents=True, exist_ok=True)
+    return FileLock(path / "lock")
+
+
+def is_held(run: str) -> bool:
+    """Whether a living process works on the run."""
+    return held(folder(run) / "lock")
+
+
+def held(path: Path) -> bool:
+    """Whether a living process holds the lock file at ``path``."""
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def named_lock(name: str) -> FileLock:
+    """A lock over something that only one engine should do at a time."""
+    path = home() / "locks"
+    path.mkdir(exist_ok=True)
+    return FileLock(path / name)
+
+
+def claim() -> tuple[Run, FileLock] | None:
+    """Take the run that has waited longest: its lock is held and its story begun. None when nothing waits."""
+    with transaction() as db:
+        row = db.execute(f"SELECT id FROM runs WHERE {_UNCLAIMED} ORDER BY created LIMIT 1").fetchone()
+        if row is None:
+            return None
+        own = _begin(row[0])
+    return get(row[0]), own
+
+
+def begin(spec: RunSpec, label: str) -> tuple[Run, FileLock]:
+    """Create a run and take it at once, before anybody else can."""
+    with transaction():
+        run = create(spec, label=label)
+        own = _begin(run)
+    return get(run), own
+
+
+def _begin(run: str) -> FileLock:
+    own = lock(run)
+    own.acquire(timeout=5)  # whoever asks whether it is held, holds it for a moment
+    tell(run, "started", pid=os.getpid())
+    return own
+
+
+def ask_to_stop(run: str) -> None:
+    """Ask a running run to stop; one that waits is stopped at once, one that is over is left alone."""
+    with transaction():
+        status = get(run).status
+        if status in (WAITING, RUNNING):
+            tell(run, "stop")
+        if status == WAITING:
+            tell(run, "stopped")
+
+
+def rename(run: str, label: str) -> None:
+    """Change what a person calls a run; never part of a path."""
+    get(run)
+    with connection() as db:
+        db.execute("UPDATE runs SET label = ? WHERE id = ?", (label.strip()[:200], run))
+
+
+def delete(run: str) -> None:
+    """Remove a run and its artefacts. Raises :class:`Refused` while it is running."""
+    with transaction() as db:
+        if get(run).status == RUNNING:
+            raise Refused(Problem("run", run, "a run that is over", "stop it first"))
+        db.execute("DELETE FROM events WHERE run = ?", (run,))
+        db.execute("DELETE FROM runs WHERE id = ?", (run,))
+    shutil.rmtree(folder(run), ignore_errors=True)
+
+
+def finished_with(spec: RunSpec) -> str | None:
+    """The latest finished run of exactly this question whose model is there, if any."""
+    with connection() as db:
+        rows = db.execute(
+            "SELECT id FROM runs WHERE question = ? AND EXISTS "
+            "(SELECT 1 FROM events WHERE run = runs.id AND kind = 'finished') ORDER BY created DESC",
+            (spec.to_json(),),
+        ).fetchall()
+    return next((run for (run,) in rows if (folder(run) / "model.keras").is_file()), None)

@@ -1,0 +1,119 @@
+"""How a run leaves this process: a queue in ``lab.db``, and engines that drain it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import runs
+from .admission import admit
+from .devices import slots
+from .events import Story
+from .home import home
+from .spec import RunSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_woken: dict[tuple[Path, int], float] = {}
+
+
+def start(spec: RunSpec, label: str = "") -> str:
+    """Check a question, put it into the queue, and see that an engine runs; gives the run's id. Raises Refused."""
+    run = runs.create(admit(spec), label=label)
+    wake()
+    return run
+
+
+def fetch(dataset: str) -> str:
+    """Ask an engine to download a dataset; gives the job's id. One that is under way already is not asked twice."""
+    for job in runs.unfinished():
+        if job.task == runs.FETCH and job.status != runs.LOST and f'"{dataset}"' in job.question:
+            return job.id
+    run = runs.create({"dataset": dataset}, task=runs.FETCH, label=dataset)
+    wake()
+    return run
+
+
+def wake() -> None:
+    """Start an engine in each free slot while something waits. Cheap: every page that waits may call it."""
+    if not runs.waiting():
+        return
+    for slot in range(slots()):
+        key = (home(), slot)
+        # An engine needs a moment from its start until it holds its slot.
+        if time.monotonic() - _woken.get(key, -10.0) < 2 or runs.held(slot_lock(slot)):
+            continue
+        _woken[key] = time.monotonic()
+        _spawn(slot)
+
+
+def slot_lock(slot: int) -> Path:
+    """The file that a slot's engine holds locked."""
+    folder = home() / "slots"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{slot}.lock"
+
+
+def log_file(slot: int) -> Path:
+    """What a slot's engine printed, its last words included."""
+    return home() / "slots" / f"{slot}.log"
+
+
+def _spawn(slot: int) -> None:
+    """Start an engine that outlives this process, its terminal and its browser tab."""
+    root = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    detached: dict[str, Any] = (
+        {"creationflags": 0x00000008 | 0x00000200} if sys.platform == "win32" else {"start_new_session": True}
+    )
+    with log_file(slot).open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "tlcore.engine", "--slot", str(slot)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, "PYTHONPATH": path, "TLCORE_HOME": str(home())}, **detached,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that is over: its id, its status, its story, and what came of it."""
+
+    run: str
+    status: str
+    story: Story
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        return self.story.result
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: arm, phase, epoch, loss, accuracy, val_loss, val_accuracy, seconds, rate."""
+        import pandas as pd
+
+        return pd.DataFrame(self.story.epochs)
+
+
+def follow(run: str, story: Story | None = None) -> Story:
+    """Read what a run has told since; the same story grows with each call."""
+    story = story or Story()
+    return story.add(runs.events(run, story.last))
+
+
+def train(spec: RunSpec, label: str = "") -> Outcome:
+    """Carry out a question and wait for the answer, from a notebook or a script. Raises Refused."""
+    run = start(spec, label)
+    story = Story()
+    while True:
+        over = runs.get(run).over and not runs.is_held(run)
+        follow(run, story)
+        if over:
+            return Outcome(run, runs.get(run).status, story)
+        wake()
+        time.sleep(0.2)
