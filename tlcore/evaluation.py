@@ -71,14 +71,14 @@ def over_seeds(gains: list[float]) -> dict[str, Any]:
     """
     from itertools import product
 
-    from scipy.stats import t
+    from scipy.special import stdtrit  # Student's quantile, without loading all of scipy.stats
 
     values = np.asarray(gains, float)
     n = len(values)
     mean = float(values.mean())
     if n < 2:
         return {"seeds": n, "mean": mean, "interval": None, "p": None, "significant": None}
-    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / sqrt(n))
+    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / sqrt(n))
     if n <= 14:
         flips = np.array([*product((1, -1), repeat=n)])
     else:

@@ -1,0 +1,172 @@
+"""Choose what to learn from, and how much of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+import ui
+from tlcore import charts, runs, worker
+from tlcore.datasets import DATASETS, Damaged, Dataset, Preview, split_sizes
+from tlcore.datasets.split import most_samples_per_class
+from tlcore.recipes import RECIPES
+
+STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+ALL = "all"
+
+
+def sheet(dataset: Dataset, preview: Preview, columns: int, rows: int) -> Image.Image:
+    """Sample pictures on one sheet, a column a class."""
+    classes = np.linspace(0, len(dataset.classes) - 1, min(columns, len(dataset.classes))).round().astype(int)
+    height, width, channels = dataset.shape
+    paper = np.zeros((rows * (height + 1) - 1, len(classes) * (width + 1) - 1, channels), np.uint8)
+    for column, label in enumerate(classes):
+        for row, picture in enumerate(preview.x[preview.y == label][:rows]):
+            top, left = row * (height + 1), column * (width + 1)
+            paper[top : top + height, left : left + width] = (picture * (255.0 / dataset.scale)).astype(np.uint8)
+    image = Image.fromarray(paper[..., 0] if channels == 1 else paper)
+    zoom = max(1, 640 // image.width)
+    return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
+
+
+def rows(dataset: Dataset, preview: Preview, each: int, columns: int) -> pd.DataFrame:
+    """The first rows of a table, their class in front."""
+    chosen = np.concatenate([np.flatnonzero(preview.y == label)[:each] for label in range(len(dataset.classes))])
+    frame = pd.DataFrame(preview.x[chosen][:, :columns], columns=list(dataset.columns[:columns])).round(2)
+    frame.insert(0, "class", [dataset.classes[label] for label in preview.y[chosen]])
+    return frame
+
+
+def recipes() -> None:
+    with st.container(border=True):
+        st.markdown("**In a hurry?** A recipe fills in every page for you.")
+        for column, recipe in zip(st.columns(len(RECIPES)), RECIPES.values(), strict=True):
+            if column.button(recipe.title, key=f"recipe {recipe.name}", help=recipe.sentence, width="stretch"):
+                ui.take_recipe(recipe)
+                ui.go("strategy")
+
+
+def card(dataset: Dataset) -> None:
+    chosen = ui.draft().dataset == dataset.name
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"**{dataset.title}**" + (" :violet-badge[:material/check: chosen]" if chosen else ""))
+        try:
+            facts, preview = dataset.facts(), dataset.preview()
+        except Damaged as error:
+            st.error(str(error), icon=":material/broken_image:")
+            return
+        if preview is None:
+            assert dataset.download
+            st.caption(f":material/cloud_download: Downloaded on first use, {dataset.download.size / 1e6:.0f} MB")
+        elif dataset.is_image:
+            st.image(sheet(dataset, preview, 10, 2), width="stretch", alt=f"Examples of {dataset.title}")
+        else:
+            st.dataframe(rows(dataset, preview, 1, 3), hide_index=True, height=143 if len(dataset.classes) > 2 else 108)
+        size = " × ".join(map(str, dataset.shape[:2])) if dataset.is_image else f"{dataset.shape[0]} features"
+        st.caption(f"{dataset.summary} {facts.examples:,} {dataset.unit}, {len(dataset.classes)} classes, {size}.")
+        if not chosen and st.button("Choose", key=f"choose {dataset.name}"):
+            ui.choose_dataset(dataset.name)
+            st.rerun()
+
+
+def shelf() -> None:
+    kinds = {"All": None, "Pictures": True, "Tables": False}
+    kind = st.segmented_control("Kind", list(kinds), default="All", required=True, label_visibility="collapsed")
+    shown = [d for d in DATASETS.values() if kinds[kind or "All"] in (None, d.is_image)]
+    for start in range(0, len(shown), 2):
+        for column, dataset in zip(st.columns(2), shown[start : start + 2], strict=False):
+            with column:
+                card(dataset)
+
+
+def download(dataset: Dataset) -> None:
+    """For a dataset that is not here yet: fetch it now, or let the run do it."""
+    st.info("Not on this computer yet: it is downloaded when the training starts, or now.", icon=":material/cloud:")
+    job = next((j for j in reversed(runs.all_runs(runs.FETCH)) if j.label == dataset.name and not j.over), None)
+    if job is None:
+        if st.button("Download now", icon=":material/download:"):
+            worker.fetch(dataset.name)
+            st.rerun()
+        last = next((j for j in runs.all_runs(runs.FETCH) if j.label == dataset.name), None)
+        if last and (failure := ui.story(last.id).failure):
+            st.error(failure["reason"], icon=":material/cloud_off:")
+        return
+    watch_download(job.id)
+
+
+@st.fragment(run_every="1s")
+def watch_download(job: str) -> None:
+    worker.wake()
+    story = ui.story(job)
+    done, of = story.progress.get("done", 0), story.progress.get("of", 1)
+    st.progress(min(1.0, done / of), text=f"Downloading, {done / 1e6:.0f} of {of / 1e6:.0f} MB" if done else "Asking …")
+    if runs.get(job).over:
+        st.rerun()
+
+
+def division(dataset: Dataset) -> None:
+    """How many examples to learn from, and how the rest is divided."""
+    draft, facts = ui.draft(), dataset.facts()
+    own_test = facts.official_test is not None
+    most = most_samples_per_class(facts.counts, draft.validation_share, 0.0 if own_test else draft.test_share)
+    steps = [*(step for step in STEPS if step < most), ALL]
+    if draft.samples_per_class is not None and draft.samples_per_class not in steps:
+        steps = sorted({*steps[:-1], draft.samples_per_class}) + [ALL]
+    chosen = st.select_slider(
+        "Examples a class to learn from", steps, value=draft.samples_per_class or ALL, key=f"samples {dataset.name}",
+        help="Transfer matters most when there are few. The rest of the dataset is left unused.",
+    )  # fmt: skip
+    ui.revise(samples_per_class=None if chosen == ALL else chosen)
+    with st.expander("How the rest is divided"):
+        st.slider("Share for validation", 0.05, 0.4, step=0.05, format="percent", **ui.field("validation_share"),
+                  help="Watched while training, never learnt from.")  # fmt: skip
+        if own_test:
+            st.caption("This dataset comes with a test part of its own.")
+        else:
+            st.slider("Share for the test", 0.05, 0.4, step=0.05, format="percent", **ui.field("test_share"),
+                      help="Touched once, at the very end.")  # fmt: skip
+        st.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Another seed divides the dataset otherwise.")
+    draft = ui.draft()
+    sizes = split_sizes(
+        facts.counts, facts.official_test, samples_per_class=draft.samples_per_class,
+        validation_share=draft.validation_share, test_share=draft.test_share,
+    )  # fmt: skip
+    st.plotly_chart(charts.parts(sizes), key="parts", config={"displayModeBar": False},
+                    alt=", ".join(f"{name} {size}" for name, size in sizes.items()))  # fmt: skip
+
+
+def details(dataset: Dataset) -> None:
+    st.subheader(dataset.title, anchor=False)
+    try:
+        facts, preview = dataset.facts(), dataset.preview()
+    except Damaged as error:
+        st.error(str(error), icon=":material/broken_image:")
+        return
+    division(dataset)
+    if st.button("Next: choose a strategy", type="primary", icon=":material/arrow_forward:", width="stretch"):
+        ui.go("strategy")
+    if preview is None:
+        download(dataset)
+    counts = [a + b for a, b in zip(facts.counts, facts.official_test or [0] * len(facts.counts), strict=True)]
+    st.caption("Examples of each class in the whole dataset")
+    st.plotly_chart(charts.class_counts(counts, dataset.classes), key="counts", config={"displayModeBar": False},
+                    alt=f"{min(counts)} to {max(counts)} examples a class")  # fmt: skip
+    if preview is not None and dataset.is_image:
+        with st.expander("More pictures"):
+            st.image(sheet(dataset, preview, 12, 8), width="stretch", alt=f"More examples of {dataset.title}")
+    elif preview is not None:
+        with st.expander("More rows"):
+            st.dataframe(rows(dataset, preview, 3, 30), hide_index=True)
+
+
+with ui.page(
+    "Choose a dataset", "What should the network learn? Begin with few examples: that is where borrowing pays."
+):
+    recipes()
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        shelf()
+    with right:
+        details(DATASETS[ui.draft().dataset])

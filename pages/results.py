@@ -1,0 +1,279 @@
+"""What came of a run, and whether borrowing helped."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+from tlcore.words import gain_sentence
+
+import ui
+from tlcore import charts, comparison, evaluation, runs, worker
+from tlcore.datasets import DATASETS, Dataset
+from tlcore.events import Story
+from tlcore.runs import Run
+from tlcore.spec import Refused, RunSpec
+from tlcore.strategies import STRATEGIES
+
+CALM = {"displayModeBar": False}
+
+
+def newest() -> str | None:
+    return next((run.id for run in runs.all_runs() if run.result and not run.label.startswith("Source: ")), None)
+
+
+def verdict(run: Run, result: dict[str, Any]) -> None:
+    """The answer in one sentence, in the colour of its meaning."""
+    sentence, gain = gain_sentence(run.spec, result), result["gain"]
+    if gain is None or gain["interval"][0] <= 0 <= gain["interval"][1]:
+        st.info(f"#### {sentence}", icon=":material/balance:")
+    elif gain["gain"] > 0:
+        st.success(f"#### {sentence}", icon=":material/trending_up:")
+    else:
+        st.warning(f"#### {sentence}", icon=":material/trending_down:")
+
+
+def figures(result: dict[str, Any]) -> None:
+    test, control, gain = result["test"], result["control"], result["gain"]
+    precision, recall = test["macro_precision"], test["macro_recall"]
+    columns = st.columns(6)
+    columns[0].metric("Test accuracy", f"{test['accuracy']:.1%}", help=f"On {test['examples']:,} test examples.")
+    columns[1].metric("95 % interval", interval(*test["interval"]), help="Wilson's interval, over test examples.")
+    columns[2].metric("From scratch", f"{control['accuracy']:.1%}" if control else "–", help="The control's accuracy.")
+    columns[3].metric("Gain in points", f"{100 * gain['gain']:+.1f}" if gain else "–", help=reach(gain))
+    columns[4].metric("Macro F1", f"{test['macro_f1']:.3f}", help=f"Precision {precision:.3f}, recall {recall:.3f}.")
+    columns[5].metric("Loss", f"{test['loss']:.3f}", help="Cross-entropy on the test examples.")
+
+
+def interval(low: float, high: float) -> str:
+    return f"{100 * low:.1f} – {100 * high:.1f} %"
+
+
+def reach(gain: dict[str, Any] | None) -> str:
+    if not gain:
+        return "Needs the control."
+    low, high = gain["interval"]
+    return f"{100 * low:+.1f} to {100 * high:+.1f}: the 95 % interval over test examples, not over seeds."
+
+
+def row(name: str, test: dict[str, Any], control: bool = False) -> tuple[str, float, float, float, bool]:
+    return name, test["accuracy"], *test["interval"], control
+
+
+def beside(run: Run, result: dict[str, Any]) -> None:
+    """This run, its control, and other strategies that were tried on the same examples."""
+    others = comparison.side_by_side(run)
+    rows = [row(name_of(other), (other.result or {})["test"]) for other in others if other.result]
+    if result["control"]:
+        rows.append(row("From scratch", result["control"], control=True))
+    if result.get("elsewhere"):
+        title = DATASETS[result["elsewhere"]["dataset"]].title
+        rows.append(row(f"The same model on {title}", result["elsewhere"]))
+    if len(rows) > 1:
+        st.subheader("Side by side", anchor=False)
+        st.plotly_chart(charts.comparison(rows), key="beside", config=CALM,
+                        alt="; ".join(f"{name} {value:.1%}" for name, value, *_ in rows))  # fmt: skip
+
+
+def name_of(run: Run) -> str:
+    spec = run.spec
+    return STRATEGIES[spec.strategy].title + (f", from {spec.source}" if spec.source != "none" else "")
+
+
+def seeds(run: Run) -> None:
+    """The same question with other seeds: the mean gain, once there is more than one."""
+    if not run.result or not run.result["gain"]:
+        return
+    gains = {r.spec.seed: r.result["gain"]["gain"] for r in comparison.repeats(run) if r.result and r.result["gain"]}
+    if len(gains) > 1:
+        over = evaluation.over_seeds(list(gains.values()))
+        low, high = (100 * g for g in over["interval"])
+        words = f"**Over {len(gains)} seeds** the mean gain is {100 * over['mean']:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}"
+        if over["significant"] is None:
+            words += "). Below six seeds no difference can be called significant."
+        else:
+            words += f"; sign-flip test p = {over['p']:.3f}), " + (
+                "significant." if over["significant"] else "not significant."
+            )
+        st.markdown(words)
+        with st.expander("Each seed"):
+            st.dataframe(
+                pd.DataFrame({"seed": list(gains), "gain (points)": [round(100 * g, 1) for g in gains.values()]}),
+                hide_index=True,
+            )
+
+
+def next_step(run: Run) -> None:
+    """Repeat while there is one seed; then try something else."""
+    spec = run.spec
+    known = len(comparison.repeats(run))
+    with st.container(horizontal=True):
+        if spec.control and known < 6 and st.button(
+            f"Repeat with {6 - known} more seeds", type="primary", icon=":material/repeat:",
+            help="Six seeds can tell a difference from chance; one cannot.",
+        ):  # fmt: skip
+            tried = {r.spec.seed for r in comparison.repeats(run)}
+            fresh = [seed for seed in range(spec.seed, spec.seed + 20) if seed not in tried][: 6 - known]
+            try:
+                started = [worker.start(spec.revised(seed=seed)) for seed in fresh]
+            except Refused as error:
+                ui.refusals(error.problems)
+            else:
+                ui.go("training", started[0])
+        main = not spec.control or known >= 6
+        if st.button("Change it and run again", type="primary" if main else "secondary", icon=":material/tune:"):
+            ui.replace(spec)
+            ui.go("strategy")
+
+
+def per_class(result: dict[str, Any], dataset: Dataset) -> None:
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Which classes it confuses", anchor=False)
+        st.plotly_chart(charts.confusion(result["test"]["confusion"], dataset.classes), key="confusion", config=CALM,
+                        alt="Confusion matrix, truth in rows")  # fmt: skip
+    with right:
+        st.subheader("Each class", anchor=False)
+        share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+        st.dataframe(pd.DataFrame(result["test"]["classes"]), hide_index=True, height=min(720, 38 + 35 * len(dataset.classes)),
+                     column_config={"precision": share, "recall": share, "f1": share})  # fmt: skip
+
+
+def mistakes(run: Run, dataset: Dataset) -> None:
+    st.subheader("What it got wrong, surest first", anchor=False)
+    path = run.folder / "mistakes.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            x, labels, probabilities = file["x"], file["labels"], file["probabilities"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        st.warning(
+            f"{path.name} of this run cannot be read ({error}). All else is shown.", icon=":material/broken_image:"
+        )
+        return
+    if not len(labels):
+        st.success("Nothing.", icon=":material/check:")
+        return
+    answers = probabilities.argmax(1)
+    if dataset.is_image:
+        for column, position in zip(st.columns(8), range(min(8, len(labels))), strict=False):
+            column.image(picture(x[position], dataset), width="stretch")
+            column.caption(f"**{dataset.classes[answers[position]]}**, {probabilities[position].max():.0%} sure. "
+                           f"It is {dataset.classes[labels[position]]}.")  # fmt: skip
+        return
+    frame = pd.DataFrame(x[:20], columns=list(dataset.columns)).round(2)
+    frame.insert(0, "sure", [f"{own.max():.0%}" for own in probabilities[:20]])
+    frame.insert(0, "answer", [dataset.classes[label] for label in answers[:20]])
+    frame.insert(0, "truth", [dataset.classes[label] for label in labels[:20]])
+    st.dataframe(frame, hide_index=True)
+
+
+def picture(x: np.ndarray, dataset: Dataset) -> Image.Image:
+    values = (x * (255.0 / dataset.scale)).astype(np.uint8)
+    image = Image.fromarray(values[..., 0] if values.shape[-1] == 1 else values)
+    return image.resize((128, 128), Image.Resampling.NEAREST)
+
+
+def copied(story: Story) -> None:
+    receipt = story.receipt
+    if not receipt or not receipt["copied"]["tensors"]:
+        return
+    st.subheader("What was copied into the network", anchor=False)
+    exact = receipt["largest_difference"] == 0
+    st.markdown(
+        f"{receipt['copied']['parameters']:,} of the network's parameters ({receipt['copied']['share']:.0%}) came from the "
+        f"source; {receipt['new']['parameters']:,} are new, {receipt['unused']['parameters']:,} of the source's were not used. "
+        + ("Before training, the borrowed body answered exactly as the source's does." if exact else
+           f"Before training, its answers differed from the source's by up to {receipt['largest_difference']:.2g}.")
+    )  # fmt: skip
+    st.plotly_chart(
+        charts.receipt(receipt), key="receipt", config=CALM, alt="Parameters copied, new and unused, a block"
+    )
+    with st.expander("Every tensor"):
+        st.dataframe(pd.DataFrame(receipt["rows"]), hide_index=True)
+
+
+def numbers(story: Story, result: dict[str, Any]) -> bytes:
+    """Epochs and test figures as one CSV file."""
+    out = io.StringIO()
+    rows = [{"part": "epoch", **epoch} for epoch in story.epochs]
+    for part in ("test", "control"):
+        if result[part]:
+            plain = {k: v for k, v in result[part].items() if isinstance(v, int | float)}
+            rows.append(
+                {"part": part, **plain, "low": result[part]["interval"][0], "high": result[part]["interval"][1]}
+            )
+            rows += [{"part": f"{part} class", **own} for own in result[part]["classes"]]
+    pd.DataFrame(rows).to_csv(out, index=False)
+    return out.getvalue().encode()
+
+
+def downloads(run: Run, story: Story, result: dict[str, Any]) -> None:
+    st.subheader("Take it with you", anchor=False)
+    with st.container(horizontal=True):
+        model = run.folder / "model.keras"
+        if model.is_file():
+            st.download_button("Model (.keras)", model.read_bytes, f"{run.id}.keras", on_click="ignore",
+                               icon=":material/neurology:", help="From raw inputs to probabilities; load it with Keras 3.")  # fmt: skip
+        else:
+            st.warning(f"model.keras is missing from {run.folder}.", icon=":material/broken_image:")
+        st.download_button("Numbers (CSV)", numbers(story, result), f"{run.id}.csv", "text/csv", on_click="ignore",
+                           icon=":material/table:")  # fmt: skip
+        question = json.dumps(json.loads(run.spec.to_json()), indent=2)
+        st.download_button("Spec (JSON)", question, f"{run.id}.json", "application/json", on_click="ignore",
+                           icon=":material/data_object:", help="The exact question; load it on the strategy page or with --spec.")  # fmt: skip
+    with st.expander("The same from the command line, or from Python"):
+        st.code(f"python -m tlcore run --spec {run.id}.json", language="bash")
+        st.code(in_python(run.spec), language="python")
+
+
+def in_python(spec: RunSpec) -> str:
+    usual = RunSpec()
+    fields = {k: v for k, v in vars(spec).items() if v != getattr(usual, k)}
+    return f"from tlcore import RunSpec, train\n\noutcome = train(RunSpec({', '.join(f'{k}={v!r}' for k, v in fields.items())}))\noutcome.history"
+
+
+def show(run: Run) -> None:
+    story, dataset, result = ui.story(run.id), DATASETS[run.spec.dataset], run.result
+    assert result
+    if run.status == "stopped":
+        st.info(
+            "This run was stopped: these are the figures of what it had learnt until then.",
+            icon=":material/stop_circle:",
+        )
+    verdict(run, result)
+    figures(result)
+    seeds(run)
+    next_step(run)
+    beside(run, result)
+    st.subheader("How it learnt", anchor=False)
+    st.plotly_chart(charts.learning_curves(story), key="curves", config=CALM, alt="Accuracy and loss by epoch")
+    per_class(result, dataset)
+    mistakes(run, dataset)
+    copied(story)
+    downloads(run, story, result)
+
+
+with ui.page("Results", "Figures on test examples that no training has seen."):
+    run = ui.opened(newest)
+    if run and run.result:
+        show(run)
+    elif run and not run.over:
+        st.info("This run is not over yet.", icon=":material/hourglass_top:")
+        if st.button("Watch it train", type="primary", icon=":material/monitoring:"):
+            ui.go("training", run.id)
+    elif run:
+        st.info(
+            f"This run {'was lost' if run.status == 'lost' else run.status} and has no result.", icon=":material/info:"
+        )
+        if st.button("See what happened", type="primary", icon=":material/monitoring:"):
+            ui.go("training", run.id)
+    else:
+        st.info("No result yet: train something first.", icon=":material/fact_check:")
+        if st.button("Choose a dataset to begin", type="primary", icon=":material/dataset:"):
+            ui.go("dataset")

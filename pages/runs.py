@@ -1,0 +1,115 @@
+"""All runs: sort, filter, open, rename, delete, run again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+import ui
+from tlcore import runs
+from tlcore.runs import RUNNING, STATUSES, Run
+from tlcore.spec import Refused
+
+
+def table(listed: list[Run]) -> pd.DataFrame:
+    lines = []
+    for run in listed:
+        try:
+            spec = run.spec
+        except Refused:
+            lines.append({"id": run.id, "status": "made by another version"})
+            continue
+        result = run.result or {}
+        gain = (result.get("gain") or {}).get("gain")
+        lines.append(
+            {
+                "when": datetime.fromtimestamp(run.created), "name": run.label, "status": run.status,
+                "dataset": spec.dataset, "a class": spec.samples_per_class, "source": spec.source,
+                "strategy": spec.strategy, "seed": spec.seed,
+                "accuracy": result["test"]["accuracy"] if result else None,
+                "from scratch": result["control"]["accuracy"] if result.get("control") else None,
+                "gain": None if gain is None else 100 * gain, "id": run.id,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def filtered(listed: list[Run]) -> list[Run]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input(
+            "Find", placeholder="a name, a dataset, a strategy …", key="find", icon=":material/search:"
+        )
+        wanted = st.pills("Status", STATUSES, selection_mode="multi", key="statuses")
+    found = [run for run in listed if not wanted or run.status in wanted]
+    return [
+        run for run in found if all(w in f"{run.label} {run.id} {run.question}".lower() for w in words.lower().split())
+    ]
+
+
+@st.dialog("Rename")
+def rename(run: Run) -> None:
+    label = st.text_input("Name", run.label, max_chars=200)
+    if st.button("Save", type="primary"):
+        runs.rename(run.id, label)
+        st.rerun()
+
+
+@st.dialog("Delete for good?")
+def delete(chosen: list[Run]) -> None:
+    st.markdown(f"{len(chosen)} run{'s' * (len(chosen) > 1)} with models and figures. This cannot be undone.")
+    borrowed = {run.spec.source.removeprefix("run:") for run in runs.all_runs() if not run.over}
+    if any(run.id in borrowed for run in chosen):
+        st.warning("A run that waits or trains borrows from one of them.", icon=":material/warning:")
+    if st.button("Delete", type="primary", icon=":material/delete:"):
+        for run in chosen:
+            runs.delete(run.id)
+        st.rerun()
+
+
+def actions(chosen: list[Run]) -> None:
+    one = chosen[0] if len(chosen) == 1 else None
+    with st.container(horizontal=True):
+        if st.button("Open", type="primary", icon=":material/open_in_new:", disabled=one is None) and one:
+            ui.go("results" if one.result else "training", one.id)
+        if st.button("Run again with changes", icon=":material/tune:", disabled=one is None) and one:
+            try:
+                ui.replace(one.spec)
+            except Refused as error:
+                ui.refusals(error.problems)
+            else:
+                ui.go("strategy")
+        if st.button("Borrow from it", icon=":material/move_down:", disabled=one is None or one.status != "finished",
+                     help="Take this run's network as the source of the next one.") and one:  # fmt: skip
+            ui.borrow_from(one.id)
+            ui.go("strategy")
+        if st.button("Rename", icon=":material/edit:", disabled=one is None) and one:
+            rename(one)
+        running = any(run.status == RUNNING for run in chosen)
+        if st.button("Delete", icon=":material/delete:", disabled=not chosen or running):
+            delete(chosen)
+    if not chosen:
+        st.caption("Tick a run to open, rename, repeat or delete it.")
+
+
+with ui.page("Runs", "Everything that was asked so far, and what came of it."):
+    every = runs.all_runs()
+    if not every:
+        st.info("No runs yet.", icon=":material/list:")
+        if st.button("Choose a dataset to begin", type="primary", icon=":material/dataset:"):
+            ui.go("dataset")
+    else:
+        listed = filtered(every)
+        picked = st.dataframe(
+            table(listed), hide_index=True, key="runs", on_select="rerun", selection_mode="multi-row", placeholder="",
+            height=min(560, 38 + 35 * max(1, len(listed))),
+            column_config={
+                "when": st.column_config.DatetimeColumn(format="calendar"),
+                "a class": st.column_config.NumberColumn(help="Examples a class; empty for all", format="%d"),
+                "accuracy": st.column_config.NumberColumn(format="percent"),
+                "from scratch": st.column_config.NumberColumn(format="percent"),
+                "gain": st.column_config.NumberColumn("gain (points)", format="%+.1f"),
+            },
+        )  # fmt: skip
+        actions([listed[row] for row in picked.selection.rows if row < len(listed)])

@@ -1,0 +1,206 @@
+"""Choose whom to borrow from and what stays frozen; see the plan before anything runs."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+import ui
+from tlcore import admission, charts, runs
+from tlcore.datasets import DATASETS
+from tlcore.networks import NETWORKS
+from tlcore.sources import NONE, SOURCES, Source, fits, source
+from tlcore.spec import DEVICES, LOSSES, OPTIMIZERS, Refused, RunSpec
+from tlcore.strategies import STRATEGIES, arms
+
+
+def sources() -> list[Source]:
+    """Shipped sources and finished runs."""
+    found = []
+    for run in runs.all_runs():
+        if run.status == "finished" and not run.label.startswith("Source: "):
+            try:
+                found.append(source(f"run:{run.id}"))
+            except (LookupError, Refused):
+                continue
+    return [*SOURCES.values(), *found]
+
+
+def choose_source() -> None:
+    draft = ui.draft()
+    shape = DATASETS[draft.dataset].shape
+    every = sources()
+    fitting = {
+        s.name: s
+        for s in every
+        if fits(s, shape) and not (s.spec and s.spec.dataset == draft.dataset and not s.name.startswith("run:"))
+    }
+    if draft.source not in fitting:
+        fitting[draft.source] = source(draft.source)
+    chosen = st.selectbox(
+        "Source network", list(fitting), index=list(fitting).index(draft.source),
+        format_func=lambda name: fitting[name].title, key=f"source for {draft.dataset}",
+        help="The network whose knowledge is borrowed.",
+    )  # fmt: skip
+    if chosen != draft.source:
+        change_source(fitting[chosen])
+        st.rerun()
+    source_card(fitting[chosen])
+    others = [s for s in every if s.name not in fitting]
+    if others:
+        st.caption("Not offered, since they take other inputs: " + ", ".join(s.title for s in others) + ".")
+
+
+def change_source(origin: Source) -> None:
+    draft = ui.draft()
+    strategy = "scratch" if origin.name == NONE else ("lp_ft" if draft.strategy == "scratch" else draft.strategy)
+    ui.replace(draft.revised(source=origin.name, strategy=strategy, network=None, control=origin.name != NONE))
+
+
+def source_card(origin: Source) -> None:
+    with st.container(border=True):
+        st.markdown(origin.summary)
+        if not origin.spec:
+            return
+        seen, blocks, accuracy = DATASETS[origin.spec.dataset], origin.blocks, origin.accuracy
+        figures = st.columns(3)
+        figures[0].metric("Trained on", seen.title, help=seen.summary)
+        figures[1].metric("Parameters", f"{sum(block.parameters for block in blocks):,}")
+        figures[2].metric(
+            "Its own accuracy",
+            f"{accuracy:.1%}" if accuracy is not None else "–",
+            help=f"On test examples of {seen.title}. A shipped source is trained on first use, then kept.",
+        )
+        if accuracy is None:
+            st.caption(":material/schedule: Not trained yet: this is done first, once, when you start.")
+        st.caption("Blocks: " + " → ".join(block.name for block in blocks))
+
+
+def choose_strategy() -> None:
+    draft = ui.draft()
+    names = [n for n, s in STRATEGIES.items() if (s.copies == "nothing") == (draft.source == NONE)]
+    st.radio(
+        "Freezing strategy", names, format_func=lambda name: STRATEGIES[name].title,
+        captions=[f"{STRATEGIES[name].sentence} *{STRATEGIES[name].when}*" for name in names], **ui.field("strategy"),
+    )  # fmt: skip
+    if STRATEGIES[ui.draft().strategy].takes_blocks:
+        most = len(admission.blocks(ui.draft())) - 1
+        st.number_input("How many of the last blocks learn", 1, most, **ui.field("blocks"))
+    beside = [name for name in names if name != ui.draft().strategy]
+    if beside:
+        st.multiselect(
+            "Try side by side with", beside, format_func=lambda name: STRATEGIES[name].title,
+            placeholder="another strategy, if you like", **ui.remembered("side_by_side", []),
+            help="Each is a run of its own on the same examples; the results are shown together.",
+        )  # fmt: skip
+
+
+def hyper_parameters() -> None:
+    with st.expander("Training settings", icon=":material/tune:"):
+        first, second, third = st.columns(3)
+        first.number_input(
+            "Epochs", 1, 10_000, **ui.field("epochs"), help="Passes over the training examples, all phases together."
+        )
+        second.number_input("Batch size", 1, 65_536, **ui.field("batch_size"), help="Examples between two steps.")
+        third.number_input("Learning rate", 1e-8, 10.0, step=1e-4, format="%.3g", **ui.field("learning_rate"),
+                           help="The size of a step. The plan lowers it where borrowed blocks learn.")  # fmt: skip
+        first.selectbox("Optimizer", list(OPTIMIZERS), format_func=OPTIMIZERS.__getitem__, **ui.field("optimizer"))
+        second.selectbox("Loss", list(LOSSES), format_func=LOSSES.__getitem__, **ui.field("loss"))
+        third.number_input("Early stopping", 0, 10_000, **ui.field("early_stopping"),
+                           help="Epochs without a better validation loss to wait for; 0 trains to the end.")  # fmt: skip
+        first.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Decides the split and the random weights.")
+        second.selectbox(
+            "Device", list(DEVICES), format_func=lambda name: name, **ui.field("device"), help=str(DEVICES)
+        )
+        if ui.draft().source == NONE:
+            shape = DATASETS[ui.draft().dataset].shape
+            usable = [n for n in NETWORKS if n != "small_cnn" or len(shape) == 3]
+            third.selectbox("Network", usable, format_func=lambda n: NETWORKS[n].title,
+                            **ui.field("network", lambda own: own or admission.resolved(ui.draft()).network))  # fmt: skip
+        st.segmented_control("Seeds", [1, 3, 6], required=True, **ui.remembered("seeds", 1),
+                             format_func=lambda n: "one seed" if n == 1 else f"{n} seeds",
+                             help="Repeats with other splits and random weights. One seed is an anecdote; six can show a difference.")  # fmt: skip
+
+
+def plan(spec: RunSpec) -> None:
+    blocks = admission.blocks(spec)
+    plans = arms(spec, [block.name for block in blocks])
+    main = next(iter(plans.values()))
+    st.markdown("**The plan**, before anything runs")
+    st.plotly_chart(
+        charts.plan(main, blocks, new_head=STRATEGIES[spec.strategy].copies != "all"), key="plan",
+        config={"displayModeBar": False}, alt="; ".join(f"{p.name}: {p.epochs} epochs" for p in main),
+    )  # fmt: skip
+    st.caption(
+        ":blue[**blue**] stays frozen · :orange[**orange**] learns, stronger with the learning rate · "
+        ":green[**green frame**] a new head"
+    )
+    total = sum(block.parameters for block in blocks)
+    learning = [sum(b.parameters for b in blocks if b.name in phase.learning) for phase in main]
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "phase": [phase.name for phase in main],
+                "epochs": [phase.epochs for phase in main],
+                "learning rate": [f"{phase.learning_rate:.2g}" for phase in main],
+                "trainable": [f"{own:,}" for own in learning],
+                "frozen": [f"{total - own:,}" for own in learning],
+            }
+        ),
+        hide_index=True,
+    )
+    if reference := STRATEGIES[spec.strategy].reference:
+        st.caption(f"After {reference}")
+
+
+def begin() -> None:
+    """The control, what stands in the way, and Start."""
+    if ui.draft().source != NONE:
+        st.toggle("Also train from scratch, to see whether the transfer helps", **ui.field("control"),
+                  help="The control: the same network, examples, epochs, learning rate and seed, borrowing nothing.")  # fmt: skip
+    problems = []
+    for question in ui.questions():
+        try:
+            admission.admit(question)
+        except Refused as error:
+            problems += [p for p in error.problems if p not in problems]
+    ui.refusals(tuple(problems))
+    count = len(ui.questions())
+    label = "Start training" if count == 1 else f"Start {count} runs"
+    if st.button(label, type="primary", icon=":material/play_arrow:", disabled=bool(problems), width="stretch") and (
+        run := ui.start()
+    ):
+        ui.go("training", run)
+
+
+def load_spec() -> None:
+    with st.popover("Load a spec", icon=":material/upload_file:", help="A question that was downloaded from a result."):
+        file = st.file_uploader("Spec (JSON)", type="json", max_upload_size=1)
+        if file and st.button("Take it"):
+            try:
+                spec = RunSpec.from_json(file.getvalue())
+                admission.admit(spec)
+            except Refused as error:
+                ui.refusals(error.problems)
+            else:
+                ui.replace(spec)
+                st.rerun()
+
+
+with ui.page("Choose a strategy", "Whom to borrow from, what stays frozen, and for how long."):
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        dataset = DATASETS[ui.draft().dataset]
+        amount = ui.draft().samples_per_class
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"For **{dataset.title}**, " + (f"{amount} a class" if amount else "all there are"))
+            load_spec()
+        choose_source()
+        choose_strategy()
+    with right:
+        try:
+            plan(ui.draft())
+        except (Refused, LookupError, IndexError):
+            st.info("The plan is drawn as soon as the choices fit together.", icon=":material/alt_route:")
+        begin()
+        hyper_parameters()

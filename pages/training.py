@@ -1,0 +1,157 @@
+"""Watch a run as it trains."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+from tlcore.words import duration
+
+import ui
+from tlcore import charts, runs, worker
+from tlcore.datasets import DATASETS
+from tlcore.events import SCRATCH, TRANSFER, Story
+from tlcore.runs import LOST, RUNNING, WAITING, Run
+from tlcore.strategies import STRATEGIES
+
+BADGES = {
+    WAITING: ":gray-badge[:material/hourglass_empty: waiting]",
+    RUNNING: ":orange-badge[:material/sync: running]",
+    "finished": ":green-badge[:material/check: finished]",
+    "stopped": ":blue-badge[:material/stop_circle: stopped]",
+    "failed": ":red-badge[:material/error: failed]",
+    LOST: ":red-badge[:material/link_off: lost]",
+}
+
+
+def newest() -> str | None:
+    """What runs now, else what was asked last."""
+    every = runs.all_runs()
+    return next((run.id for run in reversed(every) if run.status == RUNNING), every[0].id if every else None)
+
+
+def followed(story: Story) -> tuple[Story, str]:
+    """The story to draw: the source's own while it is trained on the way, with a word about that."""
+    if story.stage.get("stage") == "source" and not story.end:
+        name = runs.get(story.stage["run"]).label.removeprefix("Source: ")
+        return ui.story(
+            story.stage["run"]
+        ), f"First the source, *{name}*, is trained. It is kept: next time this is skipped."
+    return story, ""
+
+
+def figures(run: Run, story: Story) -> None:
+    left = story.seconds_left()
+    last = story.epochs[-1] if story.epochs else None
+    unit = DATASETS[run.spec.dataset].unit
+    columns = st.columns(5)
+    columns[0].metric("Time left", duration(left) if left is not None else ("none" if story.end else "…"))
+    columns[1].metric("So far", duration(story.seconds_so_far(time.time() if not run.over else None)))
+    columns[2].metric("Speed", f"{last['rate']:,.0f} {unit}/s" if last else "…")
+    for column, arm, name in ((columns[3], TRANSFER, "Transfer"), (columns[4], SCRATCH, "From scratch")):
+        own = [epoch for epoch in story.epochs if epoch["arm"] == arm]
+        column.metric(f"{name}, validation", f"{own[-1]['val_accuracy']:.1%}" if own else "–")
+
+
+def draw(run: Run, story: Story) -> None:
+    shown, about = followed(story)
+    if run.status == WAITING:
+        ahead = [
+            other for other in runs.unfinished() if other.created < run.created and other.status in (WAITING, RUNNING)
+        ]
+        st.progress(0.0, text=f"Waiting: {len(ahead)} before this one" if ahead else "Starting the engine …")
+    else:
+        text = shown.doing()
+        st.progress(
+            shown.share_done, text=f"{text[:1].upper()}{text[1:]}" + (f" · on {shown.device}" if shown.device else "")
+        )
+    if about:
+        st.caption(about)
+    figures(run, shown)
+    if shown.epochs or run.status in (WAITING, RUNNING):
+        st.plotly_chart(charts.learning_curves(shown), key="curves", config={"displayModeBar": False},
+                        alt=f"Accuracy and loss after {len(shown.epochs)} epochs")  # fmt: skip
+
+
+def outcome(run: Run, story: Story) -> None:
+    """What a run that did not finish says for itself."""
+    if run.status == "failed" and story.failure:
+        st.error(f"**It could not go on.** {story.failure['reason']}", icon=":material/error:")
+        with st.expander("Details"):
+            st.code(story.failure["details"], language=None)
+    elif run.status == LOST:
+        st.error(
+            "**The run was lost.** The engine ended before it was over: it was killed, ran out of memory, or the computer "
+            "was switched off. Nothing else was harmed; run it again.", icon=":material/link_off:",
+        )  # fmt: skip
+    elif run.status == "stopped":
+        kept = (run.folder / "model.keras").is_file()
+        st.info("Stopped. " + ("What was learnt until then is kept." if kept else "Nothing had been learnt yet."),
+                icon=":material/stop_circle:")  # fmt: skip
+
+
+def actions(run: Run) -> None:
+    if not run.over:
+        if st.button("Stop", icon=":material/stop_circle:", help="What was learnt so far is kept."):
+            runs.ask_to_stop(run.id)
+            st.rerun()
+        return
+    if run.result:
+        if st.button("See the result", type="primary", icon=":material/arrow_forward:"):
+            ui.go("results", run.id)
+    elif st.button("Change it and run again", type="primary", icon=":material/replay:"):
+        ui.replace(run.spec)
+        ui.go("strategy")
+
+
+def queue(shown: Run) -> None:
+    others = [run for run in runs.unfinished() if run.status in (WAITING, RUNNING) and run.task == runs.TRAIN]
+    if len(others) < 2 and all(run.id == shown.id for run in others):
+        return
+    st.subheader("Queue", anchor=False)
+    for run in others:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{BADGES[run.status]} {describe(run)}")
+            if run.id != shown.id and st.button("Watch", key=f"watch {run.id}", type="tertiary"):
+                ui.open_run(run.id)
+                st.rerun()
+            if run.status == WAITING and st.button("Take out", key=f"take out {run.id}", type="tertiary"):
+                runs.ask_to_stop(run.id)
+                st.rerun()
+
+
+def describe(run: Run) -> str:
+    spec = run.spec
+    return run.label or f"{DATASETS[spec.dataset].title} · {STRATEGIES[spec.strategy].title} · seed {spec.seed}"
+
+
+def heading(run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"#### {describe(run)}&ensp;{BADGES[run.status]}")
+        actions(run)
+
+
+with ui.page("Training", "It goes on whether or not this page is open."):
+    run = ui.opened(newest)
+    if run is None:
+        st.info("Nothing has been trained yet.", icon=":material/monitoring:")
+        if st.button("Choose a dataset to begin", type="primary", icon=":material/dataset:"):
+            ui.go("dataset")
+    else:
+        heading(run)
+        live = not run.over or runs.is_held(run.id)
+
+        @st.fragment(run_every="1s" if live else None)
+        def watch(known: str) -> None:
+            """Look once: what is new is read, and the page starts over when the status has changed."""
+            now = runs.get(run.id)
+            if now.status == WAITING:
+                worker.wake()
+            story = ui.story(run.id)
+            draw(now, story)
+            if live and (now.status != known or not (not now.over or runs.is_held(run.id))):
+                st.rerun()
+
+        watch(run.status)
+        outcome(run, ui.story(run.id))
+        queue(run)

@@ -1,0 +1,215 @@
+"""Figures (Plotly) from plans, events and numbers. One meaning a colour, on light and dark grounds alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import log10
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .events import SCRATCH, TRANSFER, Story
+from .networks import Block
+from .strategies import Plan
+
+ACCENT, CONTROL, FROZEN, NEW_HEAD = "#8a63d2", "#8b8794", "#6ea8dc", "#2f9e6e"
+WARM = ((0.0, (247, 205, 150)), (0.5, (240, 150, 70)), (1.0, (205, 80, 20)))
+"""Learning blocks, from a low to a high learning rate."""
+PARTS = {"train": ACCENT, "validation": "#b9a3e6", "test": "#5b4a86", "unused": "#c9c6d0"}
+FATES = {"copied": ACCENT, "adapted": "#b9a3e6", "new": NEW_HEAD, "unused": CONTROL}
+MOST_POINTS = 1000
+_INK = "#8b8794"
+"""For lines and marks inside a figure: reads on both grounds."""
+
+
+def _figure(height: int, **layout: Any) -> go.Figure:
+    return go.Figure(layout=_layout(height, **layout))
+
+
+def _layout(height: int, **layout: Any) -> dict[str, Any]:
+    return {
+        "height": height, "margin": {"l": 8, "r": 8, "t": 8, "b": 8}, "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)", "bargap": 0.18, "font": {"size": 13}, "dragmode": False, **layout,
+    }  # fmt: skip
+
+
+def warm(learning_rate: float, highest: float) -> str:
+    """The colour of a learning block: full at the plan's highest rate, pale three decades below it."""
+    share = max(0.0, min(1.0, 1 + log10(learning_rate / highest) / 1.5))
+    for (low, first), (high, last) in pairwise(WARM):
+        if share <= high:
+            mix = (share - low) / (high - low)
+            red, green, blue = (round(a + (b - a) * mix) for a, b in zip(first, last, strict=True))
+            return f"rgb({red},{green},{blue})"
+    raise AssertionError("a share lies between 0 and 1")
+
+
+def plan(phases: Plan, blocks: Sequence[Block], new_head: bool = True) -> go.Figure:
+    """A plan before anything runs: blocks as rows (input below), epochs as columns, what learns warm, the rest cool."""
+    figure = _figure(56 + 34 * len(blocks), barmode="overlay", bargap=0.12)
+    highest = max(phase.learning_rate for phase in phases)
+    start = 0
+    for phase in phases:
+        learns = [block.name in phase.learning for block in blocks]
+        figure.add_bar(
+            orientation="h", y=[block.name for block in blocks], x=[phase.epochs] * len(blocks), base=start,
+            marker={
+                "color": [warm(phase.learning_rate, highest) if own else FROZEN for own in learns],
+                "line": {"width": 1, "color": "rgba(255,255,255,.55)"},
+            },
+            text=[f"{phase.learning_rate:.2g}" if own else "frozen" for own in learns],
+            textposition="inside", insidetextanchor="middle", textangle=0, constraintext="inside",
+            textfont={"color": ["#2b1200" if own else "#0c2d4d" for own in learns]},
+            customdata=[
+                [phase.name, f"learning at {phase.learning_rate:.2g}" if own else "frozen", block.parameters]
+                for own, block in zip(learns, blocks, strict=True)
+            ],
+            hovertemplate="%{y}: %{customdata[1]}<br>phase “%{customdata[0]}”<br>%{customdata[2]:,} parameters"
+            "<extra></extra>",
+            showlegend=False,
+        )  # fmt: skip
+        if start:
+            figure.add_vline(x=start, line={"color": _INK, "width": 1, "dash": "dot"})
+        start += phase.epochs
+    if new_head:
+        figure.add_shape(
+            type="rect", x0=0, x1=start, y0=len(blocks) - 1.46, y1=len(blocks) - 0.54,
+            line={"color": NEW_HEAD, "width": 3},
+        )  # fmt: skip
+    labels = [f"{b.name} · new" if new_head and b is blocks[-1] else b.name for b in blocks]
+    figure.update_xaxes(title="epoch", range=[0, start], showgrid=False, zeroline=False, fixedrange=True)
+    figure.update_yaxes(
+        tickvals=[block.name for block in blocks], ticktext=labels, showgrid=False, fixedrange=True, automargin=True
+    )
+    return figure
+
+
+def learning_curves(story: Story) -> go.Figure:
+    """Loss and accuracy by epoch: training thin, validation thick; the transfer in the accent, the control dashed grey.
+
+    The traces and their order never change, so that a live figure keeps its zoom.
+    """
+    figure = make_subplots(1, 2, subplot_titles=("Accuracy", "Loss"), horizontal_spacing=0.07)
+    for arm, colour, name in ((TRANSFER, ACCENT, "transfer"), (SCRATCH, CONTROL, "from scratch")):
+        rows = _thinned([epoch for epoch in story.epochs if epoch["arm"] == arm])
+        dash = "dash" if arm == SCRATCH and TRANSFER in story.arms else "solid"
+        for part, prefix in (("training", ""), ("validation", "val_")):
+            for column, measure in enumerate(("accuracy", "loss"), 1):
+                figure.add_scatter(
+                    x=[row["epoch"] + 1 for row in rows], y=[row.get(prefix + measure) for row in rows],
+                    mode="lines+markers" if len(rows) < 3 else "lines", name=f"{name}, {part}",
+                    legendgroup=f"{arm} {part}", showlegend=column == 1 and (bool(rows) or arm in story.arms),
+                    line={"color": colour, "width": 2.6 if prefix else 1.2, "dash": dash if prefix else "dot"},
+                    opacity=1.0 if prefix else 0.75, row=1, col=column,
+                    hovertemplate="epoch %{x}: %{y:.3f}<extra>" + f"{name}, {part}</extra>",
+                )  # fmt: skip
+    _phase_bands(figure, story)
+    last = max((sum(phase["epochs"] for phase in phases) for phases in story.arms.values()), default=None)
+    figure.update_xaxes(title="epoch", rangemode="tozero", showgrid=False, range=[0.5, last + 0.5] if last else None)
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(range=[0, 1.02], tickformat=".0%", col=1)
+    figure.update_layout(
+        **_layout(400, margin={"l": 8, "r": 8, "t": 56, "b": 8}, uirevision="same", hovermode="x unified"),
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.1, "x": 0},
+    )
+    return figure
+
+
+def _phase_bands(figure: go.Figure, story: Story) -> None:
+    """The main arm's phases, every other one shaded, each with its name."""
+    start = 0.5
+    phases = next(iter(story.arms.values()), []) if story.arms else []
+    for number, phase in enumerate(phases):
+        for column in (1, 2):
+            figure.add_vrect(
+                x0=start, x1=start + phase["epochs"], row=1, col=column, line_width=0, layer="below",
+                fillcolor=_INK, opacity=0.10 if number % 2 else 0.0,
+                **({"annotation_text": phase["name"], "annotation_position": "bottom left",
+                    "annotation_font_size": 11, "annotation_font_color": _INK} if len(phases) > 1 else {}),
+            )  # fmt: skip
+        start += phase["epochs"]
+
+
+def _thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most about MOST_POINTS of them, the last one always among them."""
+    step = -(-len(rows) // MOST_POINTS) or 1
+    return rows[(len(rows) - 1) % step :: step] if rows else rows
+
+
+def parts(sizes: Mapping[str, int]) -> go.Figure:
+    """How a dataset is divided, as one bar."""
+    figure = _figure(92, barmode="stack", legend={"orientation": "h", "y": -0.15, "x": 0, "traceorder": "normal"})
+    for name, size in sizes.items():
+        figure.add_bar(
+            orientation="h", y=[""], x=[size], name=f"{name} {size:,}", marker={"color": PARTS[name]},
+            hovertemplate=f"{name}: {size:,}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(visible=False, fixedrange=True)
+    figure.update_yaxes(visible=False, fixedrange=True)
+    return figure
+
+
+def class_counts(counts: Sequence[int], classes: Sequence[str]) -> go.Figure:
+    """Examples a class."""
+    figure = _figure(190)
+    figure.add_bar(
+        x=list(classes), y=list(counts), marker={"color": ACCENT}, hovertemplate="%{x}: %{y:,}<extra></extra>"
+    )
+    figure.update_xaxes(type="category", showgrid=False, fixedrange=True)
+    figure.update_yaxes(title="examples", fixedrange=True, nticks=4)
+    return figure
+
+
+def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> go.Figure:
+    """Truth in rows, answers in columns; shaded by the share of the row."""
+    shares = [[value / max(1, sum(row)) for value in row] for row in matrix]
+    few = len(classes) <= 15
+    figure = _figure(max(380, min(680, 90 + 30 * len(classes))))
+    figure.add_heatmap(
+        z=shares, x=list(classes), y=list(classes), zmin=0, zmax=1, xgap=1, ygap=1,
+        colorscale=[[0, "rgba(138,99,210,0.06)"], [1, ACCENT]], showscale=False, customdata=matrix,
+        text=[[f"{v}" if v else "" for v in row] for row in matrix] if few else None,
+        texttemplate="%{text}" if few else None,
+        hovertemplate="is %{y}, answered %{x}: %{customdata} (%{z:.0%} of the row)<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title="answer", type="category", side="bottom", showgrid=False, fixedrange=True)
+    figure.update_yaxes(title="truth", type="category", autorange="reversed", showgrid=False, fixedrange=True)
+    return figure
+
+
+def comparison(rows: Sequence[tuple[str, float, float, float, bool]]) -> go.Figure:
+    """Accuracies with their intervals, one row each: name, value, low, high, and whether it is a control."""
+    figure = _figure(70 + 34 * len(rows))
+    for name, value, low, high, control in rows:
+        figure.add_scatter(
+            x=[value], y=[name], mode="markers", showlegend=False,
+            error_x={"type": "data", "symmetric": False, "array": [high - value], "arrayminus": [value - low],
+                     "thickness": 2, "width": 5},
+            marker={"color": CONTROL if control else ACCENT, "size": 11,
+                    "symbol": "circle-open" if control else "circle", "line": {"width": 2}},
+            hovertemplate=f"{name}: {value:.1%} ({low:.1%} to {high:.1%})<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="test accuracy, 95 % interval", tickformat=".0%", fixedrange=True)
+    figure.update_yaxes(autorange="reversed", fixedrange=True, automargin=True)
+    return figure
+
+
+def receipt(totals: Mapping[str, Any]) -> go.Figure:
+    """What was copied into the network, what is new, and what of the source stayed unused, in parameters a block."""
+    blocks = list(dict.fromkeys(row["block"] for row in totals["rows"]))
+    figure = _figure(
+        110 + 30 * len(blocks), barmode="stack", margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "traceorder": "normal"},
+    )  # fmt: skip
+    for fate, colour in FATES.items():
+        sizes = [sum(r["parameters"] for r in totals["rows"] if r["block"] == b and r["fate"] == fate) for b in blocks]
+        if any(sizes):
+            figure.add_bar(
+                orientation="h", y=blocks, x=sizes, name=fate, marker={"color": colour},
+                hovertemplate="%{y}: %{x:,} parameters " + fate + "<extra></extra>",
+            )  # fmt: skip
+    figure.update_xaxes(title="parameters", fixedrange=True)
+    figure.update_yaxes(fixedrange=True, automargin=True)
+    return figure

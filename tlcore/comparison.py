@@ -1,0 +1,40 @@
+"""Runs beside runs: the same question with other seeds, and other strategies on the same split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from . import runs
+from .runs import Run
+from .spec import Refused, RunSpec
+
+
+def repeats(run: Run, others: Sequence[Run] | None = None) -> list[Run]:
+    """Finished runs of the same question, this one among them, one a seed (the latest), by seed."""
+    return _one_each(run, others, same=lambda spec: spec.revised(seed=0), key=lambda spec: spec.seed)
+
+
+def side_by_side(run: Run, others: Sequence[Run] | None = None) -> list[Run]:
+    """Finished runs on the same examples with the same budget and seed, by whatever source and strategy."""
+
+    def same(spec: RunSpec) -> RunSpec:
+        return spec.revised(source="", strategy="", blocks=1, control=False, network=None)
+
+    return _one_each(run, others, same=same, key=lambda spec: (spec.source, spec.strategy, spec.blocks))
+
+
+def _one_each(
+    run: Run, others: Sequence[Run] | None, *, same: Callable[[RunSpec], RunSpec], key: Callable[[RunSpec], object]
+) -> list[Run]:
+    """The latest finished run for each ``key``, of those whose specs are ``same``; ``run`` stands for its own."""
+    found: dict[object, Run] = {}
+    for other in reversed(others if others is not None else runs.all_runs()):
+        if other.id != run.id and (other.status != "finished" or not other.result):
+            continue
+        try:
+            if same(other.spec) == same(run.spec):
+                found[key(other.spec)] = other
+        except Refused:  # asked by a version that knew other fields
+            continue
+    found[key(run.spec)] = run
+    return sorted(found.values(), key=lambda other: (other.spec.strategy, other.spec.source, other.spec.seed))

@@ -1,0 +1,167 @@
+"""The only door to the browser session: the draft, the open run, and the frame that every page stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from tlcore import runs, worker
+from tlcore.events import Story
+from tlcore.recipes import DEFAULT, RECIPES, Recipe, suited
+from tlcore.runs import DamagedHome, Run, UnknownRun
+from tlcore.spec import Problem, Refused, RunSpec
+
+_WIDGET = "field "
+"""What the keys of widgets that stand for a field of the draft begin with."""
+
+
+@contextmanager
+def page(title: str, about: str) -> Iterator[None]:
+    """A page's heading and, when the home folder is damaged, what to do instead of a stack of errors."""
+    st.html("<style>.stMainBlockContainer {padding-top: 4.5rem; max-width: 90rem; margin: auto}</style>")
+    st.title(title, anchor=False)
+    st.caption(about)
+    try:
+        yield
+    except DamagedHome as error:
+        st.error(f"**The list of runs cannot be read.** {error}.", icon=":material/broken_image:")
+
+
+# The draft
+
+
+def draft() -> RunSpec:
+    """The question as this visitor has it so far."""
+    return st.session_state.setdefault("draft", RECIPES[DEFAULT].specs[0])
+
+
+def revise(**changes: Any) -> None:
+    """Change fields of the draft."""
+    st.session_state["draft"] = draft().revised(**changes)
+
+
+def replace(spec: RunSpec, side_by_side: tuple[str, ...] = ()) -> None:
+    """Begin anew from a whole question; the widgets follow."""
+    st.session_state["draft"] = spec
+    st.session_state["side_by_side"] = [name for name in side_by_side if name != spec.strategy]
+    st.session_state["seeds"] = 1
+    for key in [key for key in st.session_state if str(key).startswith(_WIDGET)]:
+        del st.session_state[key]
+
+
+def take_recipe(recipe: Recipe) -> None:
+    """Begin anew from a recipe; its further questions differ by strategy and are asked side by side."""
+    replace(recipe.specs[0], tuple(spec.strategy for spec in recipe.specs[1:]))
+
+
+def choose_dataset(name: str) -> None:
+    """Take another dataset, and what suits it where the present choice cannot."""
+    replace(suited(draft().revised(dataset=name, evaluate_on=None, samples_per_class=draft().samples_per_class)))
+
+
+def borrow_from(run: str) -> None:
+    """Take a finished run's network as the source, with a strategy that borrows."""
+    strategy = "lp_ft" if draft().strategy == "scratch" else draft().strategy
+    replace(draft().revised(source=f"run:{run}", strategy=strategy, network=None, control=True))
+
+
+def field(name: str, shown: Callable[[Any], Any] = lambda value: value) -> dict[str, Any]:
+    """Keyword arguments that tie a widget to a field of the draft, so that both always agree.
+
+    Streamlit forgets a widget's value when its page is left; the draft remembers, and gives it back.
+    """
+    key = _WIDGET + name
+    if key not in st.session_state:
+        st.session_state[key] = shown(getattr(draft(), name))
+    return {"key": key, "on_change": _take, "args": (name,)}
+
+
+def _take(name: str) -> None:
+    revise(**{name: st.session_state[_WIDGET + name]})
+
+
+def remembered(name: str, default: Any) -> dict[str, Any]:
+    """Keyword arguments that tie a widget to a wish of this visitor which is no field of the question."""
+    key = _WIDGET + name
+    if key not in st.session_state:
+        st.session_state[key] = st.session_state.get(name, default)
+
+    def take() -> None:
+        st.session_state[name] = st.session_state[key]
+
+    return {"key": key, "on_change": take}
+
+
+def questions() -> list[RunSpec]:
+    """All that Start asks: the draft, the strategies beside it, and each of them with every seed."""
+    strategies = [draft().strategy, *(s for s in st.session_state.get("side_by_side", ()) if s != draft().strategy)]
+    seeds = range(draft().seed, draft().seed + st.session_state.get("seeds", 1))
+    return [draft().revised(strategy=strategy, seed=seed) for seed in seeds for strategy in strategies]
+
+
+def start() -> str | None:
+    """Ask all questions; gives the first run, or None after showing what was refused."""
+    try:
+        started = [worker.start(question) for question in questions()]
+    except Refused as error:
+        refusals(error.problems)
+        return None
+    open_run(started[0])
+    return started[0]
+
+
+def refusals(problems: tuple[Problem, ...]) -> None:
+    """What is wrong with a question, in words."""
+    for problem in problems:
+        name = problem.field.replace("_", " ")
+        st.error(
+            f"**{name.capitalize()}**: {problem.received} was received; expected {problem.expected}. "
+            f"{problem.remedy[:1].upper()}{problem.remedy[1:]}.",
+            icon=":material/report:",
+        )
+
+
+# The open run
+
+
+def open_run(run: str) -> None:
+    """Make a run the one that this visitor looks at; the address says so, and can be shared."""
+    st.session_state["run"] = run
+    st.query_params["run"] = run
+
+
+def opened(fallback: Callable[[], str | None] = lambda: None) -> Run | None:
+    """The run that the address names, else the one looked at last, else the fallback; None where there is none."""
+    asked = st.query_params.get("run") or st.session_state.get("run")
+    for run in (asked, fallback()):
+        if run:
+            try:
+                found = runs.get(run)
+            except UnknownRun:
+                if run == asked:
+                    st.warning(f"There is no run {run} any more.", icon=":material/search_off:")
+                    st.session_state.pop("run", None)
+                    st.query_params.pop("run", None)
+                continue
+            open_run(found.id)
+            return found
+    return None
+
+
+def story(run: str) -> Story:
+    """The run's story, read on from where this visitor's last look ended."""
+    stories: dict[str, Story] = st.session_state.setdefault("stories", {})
+    if run not in stories:
+        while len(stories) >= 4:
+            stories.pop(next(iter(stories)))
+        stories[run] = Story()
+    return worker.follow(run, stories[run])
+
+
+def go(page: str, run: str | None = None) -> None:
+    """Show another page."""
+    target = run or st.session_state.get("run")
+    st.switch_page(f"pages/{page}.py", query_params={"run": target} if target and page != "dataset" else None)
