@@ -9,8 +9,10 @@ from typing import Any
 import streamlit as st
 
 from tlcore import runs, worker
+from tlcore.datasets import DATASETS
+from tlcore.datasets.split import most_samples_per_class
 from tlcore.events import Story
-from tlcore.recipes import DEFAULT, RECIPES, Recipe, suited
+from tlcore.recipes import DEFAULT, RECIPES, Recipe, budgeted, suited
 from tlcore.runs import DamagedHome, Run, UnknownRun
 from tlcore.spec import Problem, Refused, RunSpec
 
@@ -21,7 +23,7 @@ _WIDGET = "field "
 @contextmanager
 def page(title: str, about: str) -> Iterator[None]:
     """A page's heading and, when the home folder is damaged, what to do instead of a stack of errors."""
-    st.html("<style>.stMainBlockContainer {padding-top: 4.5rem; max-width: 90rem; margin: auto}</style>")
+    st.html("<style>.stMainBlockContainer {padding-top: 4.5rem; max-width: 90rem; margin: 0 auto}</style>")
     st.title(title, anchor=False)
     st.caption(about)
     try:
@@ -59,7 +61,18 @@ def take_recipe(recipe: Recipe) -> None:
 
 def choose_dataset(name: str) -> None:
     """Take another dataset, and what suits it where the present choice cannot."""
-    replace(suited(draft().revised(dataset=name, evaluate_on=None, samples_per_class=draft().samples_per_class)))
+    facts, wanted = DATASETS[name].facts(), draft().samples_per_class
+    most = most_samples_per_class(facts.counts, draft().validation_share, draft().test_share)
+    amount = wanted if wanted is None or wanted <= most else None
+    replace(budgeted(suited(draft().revised(dataset=name, evaluate_on=None, samples_per_class=amount))))
+
+
+def learn_from(samples_per_class: int | None) -> None:
+    """Take another amount of examples; the training settings follow, unless the person has set them otherwise."""
+    if samples_per_class != draft().samples_per_class:
+        untouched = budgeted(draft()) == draft()
+        changed = draft().revised(samples_per_class=samples_per_class)
+        st.session_state["draft"] = budgeted(changed) if untouched else changed
 
 
 def borrow_from(run: str) -> None:

@@ -113,12 +113,12 @@ def division(dataset: Dataset) -> None:
     most = most_samples_per_class(facts.counts, draft.validation_share, 0.0 if own_test else draft.test_share)
     steps = [*(step for step in STEPS if step < most), ALL]
     if draft.samples_per_class is not None and draft.samples_per_class not in steps:
-        steps = sorted({*steps[:-1], draft.samples_per_class}) + [ALL]
+        steps = [*sorted({*steps[:-1], draft.samples_per_class}), ALL]
     chosen = st.select_slider(
         "Examples a class to learn from", steps, value=draft.samples_per_class or ALL, key=f"samples {dataset.name}",
         help="Transfer matters most when there are few. The rest of the dataset is left unused.",
     )  # fmt: skip
-    ui.revise(samples_per_class=None if chosen == ALL else chosen)
+    ui.learn_from(None if chosen == ALL else chosen)
     with st.expander("How the rest is divided"):
         st.slider("Share for validation", 0.05, 0.4, step=0.05, format="percent", **ui.field("validation_share"),
                   help="Watched while training, never learnt from.")  # fmt: skip

@@ -41,14 +41,19 @@ def verdict(run: Run, result: dict[str, Any]) -> None:
 
 def figures(result: dict[str, Any]) -> None:
     test, control, gain = result["test"], result["control"], result["gain"]
-    precision, recall = test["macro_precision"], test["macro_recall"]
-    columns = st.columns(6)
-    columns[0].metric("Test accuracy", f"{test['accuracy']:.1%}", help=f"On {test['examples']:,} test examples.")
-    columns[1].metric("95 % interval", interval(*test["interval"]), help="Wilson's interval, over test examples.")
-    columns[2].metric("From scratch", f"{control['accuracy']:.1%}" if control else "–", help="The control's accuracy.")
-    columns[3].metric("Gain in points", f"{100 * gain['gain']:+.1f}" if gain else "–", help=reach(gain))
-    columns[4].metric("Macro F1", f"{test['macro_f1']:.3f}", help=f"Precision {precision:.3f}, recall {recall:.3f}.")
-    columns[5].metric("Loss", f"{test['loss']:.3f}", help="Cross-entropy on the test examples.")
+    told = [
+        ("Test accuracy", f"{test['accuracy']:.1%}", f"On {test['examples']:,} test examples."),
+        ("95 % interval", interval(*test["interval"]), "Wilson's interval, over test examples."),
+        ("From scratch", f"{control['accuracy']:.1%}" if control else "–", "The control's accuracy."),
+        ("Gain in points", f"{100 * gain['gain']:+.1f}" if gain else "–", reach(gain)),
+        ("Macro precision", f"{test['macro_precision']:.3f}", "The mean over classes of: how many of its answers are right."),
+        ("Macro recall", f"{test['macro_recall']:.3f}", "The mean over classes of: how many of the class it finds."),
+        ("Macro F1", f"{test['macro_f1']:.3f}", "The mean over classes of the harmonic mean of both."),
+        ("Loss", f"{test['loss']:.3f}", "Cross-entropy on the test examples."),
+    ]
+    with st.container(horizontal=True, gap="large"):
+        for name, value, about in told:
+            st.metric(name, value, help=about, width="content")
 
 
 def interval(low: float, high: float) -> str:

@@ -63,14 +63,15 @@ def source_card(origin: Source) -> None:
         if not origin.spec:
             return
         seen, blocks, accuracy = DATASETS[origin.spec.dataset], origin.blocks, origin.accuracy
-        figures = st.columns(3)
-        figures[0].metric("Trained on", seen.title, help=seen.summary)
-        figures[1].metric("Parameters", f"{sum(block.parameters for block in blocks):,}")
-        figures[2].metric(
-            "Its own accuracy",
-            f"{accuracy:.1%}" if accuracy is not None else "–",
-            help=f"On test examples of {seen.title}. A shipped source is trained on first use, then kept.",
-        )
+        with st.container(horizontal=True, gap="large"):
+            st.metric("Trained on", seen.title, help=seen.summary, width="content")
+            st.metric("Parameters", f"{sum(block.parameters for block in blocks):,}", width="content")
+            st.metric(
+                "Its own accuracy",
+                f"{accuracy:.1%}" if accuracy is not None else "–",
+                help=f"On test examples of {seen.title}. A shipped source is trained on first use, then kept.",
+                width="content",
+            )
         if accuracy is None:
             st.caption(":material/schedule: Not trained yet: this is done first, once, when you start.")
         st.caption("Blocks: " + " → ".join(block.name for block in blocks))

@@ -41,16 +41,18 @@ def followed(story: Story) -> tuple[Story, str]:
 
 
 def figures(run: Run, story: Story) -> None:
-    left = story.seconds_left()
-    last = story.epochs[-1] if story.epochs else None
-    unit = DATASETS[run.spec.dataset].unit
-    columns = st.columns(5)
-    columns[0].metric("Time left", duration(left) if left is not None else ("none" if story.end else "…"))
-    columns[1].metric("So far", duration(story.seconds_so_far(time.time() if not run.over else None)))
-    columns[2].metric("Speed", f"{last['rate']:,.0f} {unit}/s" if last else "…")
-    for column, arm, name in ((columns[3], TRANSFER, "Transfer"), (columns[4], SCRATCH, "From scratch")):
+    left, last = story.seconds_left(), story.epochs[-1] if story.epochs else None
+    told = {
+        "Time left": duration(left) if left is not None else ("–" if story.end else "…"),
+        "So far": duration(story.seconds_so_far(None if run.over else time.time())),
+        "Speed": f"{last['rate']:,.0f} {DATASETS[run.spec.dataset].unit}/s" if last else "…",
+    }
+    for arm, name in ((TRANSFER, "Transfer"), (SCRATCH, "From scratch")):
         own = [epoch for epoch in story.epochs if epoch["arm"] == arm]
-        column.metric(f"{name}, validation", f"{own[-1]['val_accuracy']:.1%}" if own else "–")
+        told[f"{name}, validation accuracy"] = f"{own[-1]['val_accuracy']:.1%}" if own else "–"
+    with st.container(horizontal=True, gap="large"):
+        for name, value in told.items():
+            st.metric(name, value, width="content")
 
 
 def draw(run: Run, story: Story) -> None:

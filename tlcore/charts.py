@@ -140,7 +140,10 @@ def _thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def parts(sizes: Mapping[str, int]) -> go.Figure:
     """How a dataset is divided, as one bar."""
-    figure = _figure(92, barmode="stack", legend={"orientation": "h", "y": -0.15, "x": 0, "traceorder": "normal"})
+    figure = _figure(
+        124, barmode="stack", margin={"l": 0, "r": 0, "t": 0, "b": 70},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.12, "x": 0, "traceorder": "normal"},
+    )  # fmt: skip
     for name, size in sizes.items():
         figure.add_bar(
             orientation="h", y=[""], x=[size], name=f"{name} {size:,}", marker={"color": PARTS[name]},
@@ -165,15 +168,20 @@ def class_counts(counts: Sequence[int], classes: Sequence[str]) -> go.Figure:
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> go.Figure:
     """Truth in rows, answers in columns; shaded by the share of the row."""
     shares = [[value / max(1, sum(row)) for value in row] for row in matrix]
-    few = len(classes) <= 15
     figure = _figure(max(380, min(680, 90 + 30 * len(classes))))
     figure.add_heatmap(
         z=shares, x=list(classes), y=list(classes), zmin=0, zmax=1, xgap=1, ygap=1,
         colorscale=[[0, "rgba(138,99,210,0.06)"], [1, ACCENT]], showscale=False, customdata=matrix,
-        text=[[f"{v}" if v else "" for v in row] for row in matrix] if few else None,
-        texttemplate="%{text}" if few else None,
         hovertemplate="is %{y}, answered %{x}: %{customdata} (%{z:.0%} of the row)<extra></extra>",
     )  # fmt: skip
+    if len(classes) <= 15:
+        cells = [(x, y) for y in range(len(classes)) for x in range(len(classes)) if matrix[y][x]]
+        figure.add_scatter(
+            x=[classes[x] for x, _ in cells], y=[classes[y] for _, y in cells], mode="text", hoverinfo="skip",
+            text=[str(matrix[y][x]) for x, y in cells], showlegend=False,
+            # Plotly's own choice of ink ignores that pale cells let a dark page shine through.
+            textfont={"color": ["#ffffff" if shares[y][x] > 0.45 else _INK for x, y in cells]},
+        )  # fmt: skip
     figure.update_xaxes(title="answer", type="category", side="bottom", showgrid=False, fixedrange=True)
     figure.update_yaxes(title="truth", type="category", autorange="reversed", showgrid=False, fixedrange=True)
     return figure

@@ -1,6 +1,6 @@
 """Networks as data: a body of named blocks and a head, so that a plan can be drawn before a weight exists.
 
-A layer is a tuple, its kind first: ``("conv", 32)`` (3×3, same padding), ``("norm",)`` (batch normalisation),
+A layer is a tuple, its kind first: ``("conv", 32)`` (3×3, same padding, no bias), ``("norm",)`` (batch normalisation),
 ``("relu",)``, ``("max_pool",)`` (2×2), ``("global_pool",)``, ``("flatten",)``, ``("dense", 128)``,
 ``("dropout", 0.2)``, ``("softmax",)``. :mod:`tlcore.engine.network` builds the same tuples with Keras.
 """
@@ -71,7 +71,7 @@ def _through(layer: Layer, shape: Shape) -> tuple[Shape, list[Shape]]:
     """The shape behind a layer and the shapes of the weights in it."""
     match layer:
         case ("conv", filters):
-            return (*shape[:2], filters), [(3, 3, shape[2], filters), (filters,)]
+            return (*shape[:2], filters), [(3, 3, shape[2], filters)]
         case ("norm",):
             return shape, [(shape[-1],)] * 4
         case ("dense", units):
@@ -107,12 +107,11 @@ NETWORKS = Catalogue(
             Network(
                 "small_cnn",
                 "Small convolutional network",
-                "Four convolutional blocks; takes pictures of any size.",
+                "Three convolutional blocks; takes pictures of any size.",
                 (
                     ("conv1", _conv(32)),
-                    ("conv2", _conv(32, ("max_pool",))),
-                    ("conv3", _conv(64)),
-                    ("conv4", _conv(64, ("max_pool",), ("flatten",))),
+                    ("conv2", _conv(64, ("max_pool",))),
+                    ("conv3", _conv(128, ("max_pool",), ("global_pool",))),
                 ),
             ),
             Network(

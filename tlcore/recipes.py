@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .catalogue import Catalogue
-from .datasets import DATASETS
+from .datasets import DATASETS, split_sizes
 from .sources import NONE, SOURCES, Source, fits, source
 from .spec import RunSpec
 
@@ -49,7 +49,7 @@ RECIPES = Catalogue(
                 (
                     RunSpec(
                         dataset="vectors_b", source="vectors_a", network="dense_64_32", strategy="fine_tune",
-                        samples_per_class=20, epochs=10, batch_size=32, learning_rate=0.001,
+                        samples_per_class=50, epochs=10, batch_size=32, learning_rate=0.001,
                     ),
                 ),
             ),
@@ -71,6 +71,20 @@ RECIPES = Catalogue(
 DEFAULT = "letters-to-digits"
 
 
+def budgeted(spec: RunSpec) -> RunSpec:
+    """The question with epochs, batch size and learning rate that suit its examples: the fewer, the more passes."""
+    facts = DATASETS[spec.dataset].facts()
+    examples = split_sizes(
+        facts.counts, facts.official_test, samples_per_class=spec.samples_per_class,
+        validation_share=spec.validation_share, test_share=spec.test_share,
+    )["train"]  # fmt: skip
+    if examples <= 1_000:
+        return spec.revised(epochs=60, batch_size=32, learning_rate=0.01)
+    if examples <= 10_000:
+        return spec.revised(epochs=20, batch_size=64, learning_rate=0.003)
+    return spec.revised(epochs=5, batch_size=128, learning_rate=0.001)
+
+
 def suited(spec: RunSpec) -> RunSpec:
     """The question with a source, a strategy and a network that suit its dataset, where the present ones cannot.
 
@@ -84,5 +98,5 @@ def suited(spec: RunSpec) -> RunSpec:
     if spec.source != NONE and suits(source(spec.source)):
         return spec
     chosen = next((name for name, origin in SOURCES.items() if suits(origin)), NONE)
-    strategy = "scratch" if chosen == NONE else ("lp_ft" if spec.strategy == "scratch" else spec.strategy)
+    strategy = "scratch" if chosen == NONE else ("lp_ft" if spec.strategy in ("scratch", "copy_all") else spec.strategy)
     return spec.revised(source=chosen, strategy=strategy, network=None, control=True)

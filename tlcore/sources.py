@@ -12,7 +12,7 @@ from . import runs
 from .catalogue import Catalogue, UnknownName
 from .datasets import DATASETS
 from .networks import NETWORKS, Block
-from .spec import RunSpec
+from .spec import Refused, RunSpec
 
 NONE = "none"
 
@@ -74,7 +74,7 @@ SOURCES = Catalogue(
                     "small_cnn",
                     epochs=8,
                     batch_size=128,
-                    learning_rate=0.002,
+                    learning_rate=0.001,
                     validation_share=0.05,
                     test_share=0.05,
                 ),
@@ -101,11 +101,13 @@ def source(name: str) -> Source:
     if not name.startswith("run:"):
         return SOURCES[name]
     found = {f"run:{run.id}": run for run in runs.all_runs() if run.status == "finished"}
-    if name not in found:
-        raise UnknownName("source", name, [*SOURCES, *found])
-    run = found[name]
-    title = run.label or f"{DATASETS[run.spec.dataset].title}, {run.spec.strategy}"
-    return Source(name, title, f"The model of run {run.id}, trained on {run.spec.dataset}.", run.spec)
+    try:
+        run = found[name]
+        spec = run.spec
+        title = run.label or f"{DATASETS[spec.dataset].title}, {spec.strategy}"
+    except (KeyError, UnknownName, Refused):  # Refused: the question of another version
+        raise UnknownName("source", name, [*SOURCES, *found]) from None
+    return Source(name, title, f"The model of run {run.id}, trained on {spec.dataset}.", spec)
 
 
 def fits(source: Source, shape: tuple[int, ...]) -> bool:

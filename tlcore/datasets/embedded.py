@@ -35,25 +35,27 @@ def table(loader: str) -> Callable[[], Arrays]:
     return load
 
 
+HIDDEN = 5
+"""Directions of the 100 features that decide a vector's class."""
+
+
 def vectors(task: str, examples: int) -> Callable[[], Arrays]:
     """One of two related tasks on 100 features: other examples, other classes, the same hidden structure.
 
-    Both look at 100 features through the same 24 random directions, bent by tanh; each task has ten classes,
-    which are its own ten directions in that hidden space. What a network learns of the first layer serves both.
+    The classes of both depend on the same few directions among the 100 features, bent by tanh, and on nothing else;
+    each task has ten prototypes of its own there, and the nearest one names the class. A network that has
+    found the directions in one task need not look for them in the other. Examples near a border are left out.
     """
 
     def load() -> Arrays:
-        world = np.random.default_rng(2024)
-        directions = world.normal(size=(100, 24)) / 10
+        directions = np.linalg.qr(np.random.default_rng(2024).normal(size=(100, HIDDEN)))[0]
         own = np.random.default_rng({"a": 1, "b": 2}[task])
-        prototypes = own.normal(size=(24, 10))
-        x = own.normal(size=(8 * examples, 100))
-        scores = np.tanh(2 * x @ directions) @ prototypes
-        scores = (scores - scores.mean(0)) / scores.std(0)
-        y = scores.argmax(1)
-        ordered = np.sort(scores, axis=1)
-        clear = np.argsort(ordered[:, -2] - ordered[:, -1], kind="stable")[:examples]
-        clear.sort()
-        return Arrays(x[clear].astype(np.float32), y[clear].astype(np.int64))
+        axes = np.linalg.qr(own.normal(size=(HIDDEN, HIDDEN)))[0]
+        prototypes = np.hstack([axes, -axes])  # ten, as far from each other as can be
+        x = own.normal(size=(4 * examples, 100))
+        scores = np.tanh(x @ directions) @ prototypes
+        best, second = np.sort(scores, axis=1)[:, [-1, -2]].T
+        clear = np.sort(np.argsort(second - best, kind="stable")[:examples])
+        return Arrays(x[clear].astype(np.float32), scores[clear].argmax(1).astype(np.int64))
 
     return load

@@ -57,9 +57,12 @@ def _layer(layer: Layer, number: int) -> keras.Layer:
     name = f"{layer[0]}_{number}"
     match layer:
         case ("conv", filters):
-            return keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=name)
+            return keras.layers.Conv2D(
+                filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+            )
         case ("norm",):
-            return keras.layers.BatchNormalization(name=name)
+            # With few examples a run has few steps: at the usual 0.99 the moving statistics would never catch up.
+            return keras.layers.BatchNormalization(momentum=0.9, name=name)
         case ("relu",):
             return keras.layers.ReLU(name=name)
         case ("max_pool",):
