@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
 
 from tlcore import runs, worker
 from tlcore.datasets import DATASETS
@@ -30,6 +31,8 @@ def page(title: str, about: str) -> Iterator[None]:
         yield
     except DamagedHome as error:
         st.error(f"**The list of runs cannot be read.** {error}.", icon=":material/broken_image:")
+    except Refused as error:  # a run that a version with other fields was asked for
+        refusals(error.problems)
 
 
 # The draft
@@ -37,7 +40,8 @@ def page(title: str, about: str) -> Iterator[None]:
 
 def draft() -> RunSpec:
     """The question as this visitor has it so far."""
-    return st.session_state.setdefault("draft", RECIPES[DEFAULT].specs[0])
+    spec: RunSpec = st.session_state.setdefault("draft", RECIPES[DEFAULT].specs[0])
+    return spec
 
 
 def revise(**changes: Any) -> None:
@@ -175,6 +179,9 @@ def story(run: str) -> Story:
 
 
 def go(page: str, run: str | None = None) -> None:
-    """Show another page."""
+    """Show another page, with the run that it is about."""
     target = run or st.session_state.get("run")
-    st.switch_page(f"pages/{page}.py", query_params={"run": target} if target and page != "dataset" else None)
+    try:
+        st.switch_page(f"pages/{page}.py", query_params={"run": target} if target and page != "dataset" else None)
+    except StreamlitPageNotFoundError:  # a page that was opened without the app around it
+        st.info(f"Go on with the page *{page.capitalize()}* of the app.", icon=":material/arrow_forward:")

@@ -14,7 +14,7 @@ from tlcore.datasets.split import most_samples_per_class
 from tlcore.recipes import RECIPES
 
 STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-ALL = "all"
+ALL = 0
 
 
 def sheet(dataset: Dataset, preview: Preview, columns: int, rows: int) -> Image.Image:
@@ -111,30 +111,54 @@ def division(dataset: Dataset) -> None:
     draft, facts = ui.draft(), dataset.facts()
     own_test = facts.official_test is not None
     most = most_samples_per_class(facts.counts, draft.validation_share, 0.0 if own_test else draft.test_share)
-    steps = [*(step for step in STEPS if step < most), ALL]
-    if draft.samples_per_class is not None and draft.samples_per_class not in steps:
-        steps = [*sorted({*steps[:-1], draft.samples_per_class}), ALL]
+    own = {draft.samples_per_class} if draft.samples_per_class else set[int]()
+    steps = [*sorted({step for step in STEPS if step < most} | own), ALL]
     chosen = st.select_slider(
-        "Examples a class to learn from", steps, value=draft.samples_per_class or ALL, key=f"samples {dataset.name}",
+        "Examples a class to learn from",
+        steps,
+        value=draft.samples_per_class or ALL,
+        key=f"samples {dataset.name}",
+        format_func=lambda step: f"{step:,}" if step else "all",
         help="Transfer matters most when there are few. The rest of the dataset is left unused.",
-    )  # fmt: skip
-    ui.learn_from(None if chosen == ALL else chosen)
+    )
+    ui.learn_from(chosen or None)
     with st.expander("How the rest is divided"):
-        st.slider("Share for validation", 0.05, 0.4, step=0.05, format="percent", **ui.field("validation_share"),
-                  help="Watched while training, never learnt from.")  # fmt: skip
+        st.slider(
+            "Share for validation",
+            0.05,
+            0.4,
+            step=0.05,
+            format="percent",
+            **ui.field("validation_share"),
+            help="Watched while training, never learnt from.",
+        )
         if own_test:
             st.caption("This dataset comes with a test part of its own.")
         else:
-            st.slider("Share for the test", 0.05, 0.4, step=0.05, format="percent", **ui.field("test_share"),
-                      help="Touched once, at the very end.")  # fmt: skip
+            st.slider(
+                "Share for the test",
+                0.05,
+                0.4,
+                step=0.05,
+                format="percent",
+                **ui.field("test_share"),
+                help="Touched once, at the very end.",
+            )
         st.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Another seed divides the dataset otherwise.")
     draft = ui.draft()
     sizes = split_sizes(
-        facts.counts, facts.official_test, samples_per_class=draft.samples_per_class,
-        validation_share=draft.validation_share, test_share=draft.test_share,
-    )  # fmt: skip
-    st.plotly_chart(charts.parts(sizes), key="parts", config={"displayModeBar": False},
-                    alt=", ".join(f"{name} {size}" for name, size in sizes.items()))  # fmt: skip
+        facts.counts,
+        facts.official_test,
+        samples_per_class=draft.samples_per_class,
+        validation_share=draft.validation_share,
+        test_share=draft.test_share,
+    )
+    st.plotly_chart(
+        charts.parts(sizes),
+        key="parts",
+        config={"displayModeBar": False},
+        alt=", ".join(f"{name} {size}" for name, size in sizes.items()),
+    )
 
 
 def details(dataset: Dataset) -> None:
@@ -151,8 +175,12 @@ def details(dataset: Dataset) -> None:
         download(dataset)
     counts = [a + b for a, b in zip(facts.counts, facts.official_test or [0] * len(facts.counts), strict=True)]
     st.caption("Examples of each class in the whole dataset")
-    st.plotly_chart(charts.class_counts(counts, dataset.classes), key="counts", config={"displayModeBar": False},
-                    alt=f"{min(counts)} to {max(counts)} examples a class")  # fmt: skip
+    st.plotly_chart(
+        charts.class_counts(counts, dataset.classes),
+        key="counts",
+        config={"displayModeBar": False},
+        alt=f"{min(counts)} to {max(counts)} examples a class",
+    )
     if preview is not None and dataset.is_image:
         with st.expander("More pictures"):
             st.image(sheet(dataset, preview, 12, 8), width="stretch", alt=f"More examples of {dataset.title}")

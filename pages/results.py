@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from PIL import Image
-from tlcore.words import gain_sentence
 
 import ui
-from tlcore import charts, comparison, evaluation, runs, worker
+from tlcore import artefacts, charts, comparison, evaluation, runs, worker
+from tlcore.artefacts import DamagedArtefact
 from tlcore.datasets import DATASETS, Dataset
 from tlcore.events import Story
 from tlcore.runs import Run
-from tlcore.spec import Refused, RunSpec
+from tlcore.spec import Refused
 from tlcore.strategies import STRATEGIES
+from tlcore.words import gain_sentence, points, receipt_sentence, seeds_sentence
 
 CALM = {"displayModeBar": False}
 
@@ -45,8 +43,12 @@ def figures(result: dict[str, Any]) -> None:
         ("Test accuracy", f"{test['accuracy']:.1%}", f"On {test['examples']:,} test examples."),
         ("95 % interval", interval(*test["interval"]), "Wilson's interval, over test examples."),
         ("From scratch", f"{control['accuracy']:.1%}" if control else "–", "The control's accuracy."),
-        ("Gain in points", f"{100 * gain['gain']:+.1f}" if gain else "–", reach(gain)),
-        ("Macro precision", f"{test['macro_precision']:.3f}", "The mean over classes of: how many of its answers are right."),
+        ("Gain", points(gain["gain"]) if gain else "–", reach(gain)),
+        (
+            "Macro precision",
+            f"{test['macro_precision']:.3f}",
+            "The mean over classes of: how many of its answers are right.",
+        ),
         ("Macro recall", f"{test['macro_recall']:.3f}", "The mean over classes of: how many of the class it finds."),
         ("Macro F1", f"{test['macro_f1']:.3f}", "The mean over classes of the harmonic mean of both."),
         ("Loss", f"{test['loss']:.3f}", "Cross-entropy on the test examples."),
@@ -82,8 +84,12 @@ def beside(run: Run, result: dict[str, Any]) -> None:
         rows.append(row(f"The same model on {title}", result["elsewhere"]))
     if len(rows) > 1:
         st.subheader("Side by side", anchor=False)
-        st.plotly_chart(charts.comparison(rows), key="beside", config=CALM,
-                        alt="; ".join(f"{name} {value:.1%}" for name, value, *_ in rows))  # fmt: skip
+        st.plotly_chart(
+            charts.comparison(rows),
+            key="beside",
+            config=CALM,
+            alt="; ".join(f"{name} {value:.1%}" for name, value, *_ in rows),
+        )
 
 
 def name_of(run: Run) -> str:
@@ -96,22 +102,12 @@ def seeds(run: Run) -> None:
     if not run.result or not run.result["gain"]:
         return
     gains = {r.spec.seed: r.result["gain"]["gain"] for r in comparison.repeats(run) if r.result and r.result["gain"]}
-    if len(gains) > 1:
-        over = evaluation.over_seeds(list(gains.values()))
-        low, high = (100 * g for g in over["interval"])
-        words = f"**Over {len(gains)} seeds** the mean gain is {100 * over['mean']:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}"
-        if over["significant"] is None:
-            words += "). Below six seeds no difference can be called significant."
-        else:
-            words += f"; sign-flip test p = {over['p']:.3f}), " + (
-                "significant." if over["significant"] else "not significant."
-            )
-        st.markdown(words)
-        with st.expander("Each seed"):
-            st.dataframe(
-                pd.DataFrame({"seed": list(gains), "gain (points)": [round(100 * g, 1) for g in gains.values()]}),
-                hide_index=True,
-            )
+    if len(gains) < 2:
+        return
+    st.markdown(f"**{seeds_sentence(evaluation.over_seeds([*gains.values()]))}**")
+    with st.expander("Each seed"):
+        frame = pd.DataFrame({"seed": gains.keys(), "gain": gains.values()})
+        st.dataframe(frame, hide_index=True, column_config={"gain": st.column_config.NumberColumn(format="percent")})
 
 
 def next_step(run: Run) -> None:
@@ -119,10 +115,16 @@ def next_step(run: Run) -> None:
     spec = run.spec
     known = len(comparison.repeats(run))
     with st.container(horizontal=True):
-        if spec.control and known < 6 and st.button(
-            f"Repeat with {6 - known} more seeds", type="primary", icon=":material/repeat:",
-            help="Six seeds can tell a difference from chance; one cannot.",
-        ):  # fmt: skip
+        if (
+            spec.control
+            and known < 6
+            and st.button(
+                f"Repeat with {6 - known} more seeds",
+                type="primary",
+                icon=":material/repeat:",
+                help="Six seeds can tell a difference from chance; one cannot.",
+            )
+        ):
             tried = {r.spec.seed for r in comparison.repeats(run)}
             fresh = [seed for seed in range(spec.seed, spec.seed + 20) if seed not in tried][: 6 - known]
             try:
@@ -141,41 +143,42 @@ def per_class(result: dict[str, Any], dataset: Dataset) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Which classes it confuses", anchor=False)
-        st.plotly_chart(charts.confusion(result["test"]["confusion"], dataset.classes), key="confusion", config=CALM,
-                        alt="Confusion matrix, truth in rows")  # fmt: skip
+        st.plotly_chart(
+            charts.confusion(result["test"]["confusion"], dataset.classes),
+            key="confusion",
+            config=CALM,
+            alt="Confusion matrix, truth in rows",
+        )
     with right:
         st.subheader("Each class", anchor=False)
         share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
-        st.dataframe(pd.DataFrame(result["test"]["classes"]), hide_index=True, height=min(720, 38 + 35 * len(dataset.classes)),
-                     column_config={"precision": share, "recall": share, "f1": share})  # fmt: skip
+        st.dataframe(
+            pd.DataFrame(result["test"]["classes"]),
+            hide_index=True,
+            height=min(720, 38 + 35 * len(dataset.classes)),
+            column_config={"precision": share, "recall": share, "f1": share},
+        )
 
 
 def mistakes(run: Run, dataset: Dataset) -> None:
     st.subheader("What it got wrong, surest first", anchor=False)
-    path = run.folder / "mistakes.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            x, labels, probabilities = file["x"], file["labels"], file["probabilities"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        st.warning(
-            f"{path.name} of this run cannot be read ({error}). All else is shown.", icon=":material/broken_image:"
-        )
+        wrong = artefacts.mistakes(run)
+    except DamagedArtefact as error:
+        st.warning(f"{error}. All else is shown.", icon=":material/broken_image:")
         return
-    if not len(labels):
+    answers = [dataset.classes[label] for label in wrong.answer]
+    truths = [dataset.classes[label] for label in wrong.truth]
+    if not answers:
         st.success("Nothing.", icon=":material/check:")
-        return
-    answers = probabilities.argmax(1)
-    if dataset.is_image:
-        for column, position in zip(st.columns(8), range(min(8, len(labels))), strict=False):
-            column.image(picture(x[position], dataset), width="stretch")
-            column.caption(f"**{dataset.classes[answers[position]]}**, {probabilities[position].max():.0%} sure. "
-                           f"It is {dataset.classes[labels[position]]}.")  # fmt: skip
-        return
-    frame = pd.DataFrame(x[:20], columns=list(dataset.columns)).round(2)
-    frame.insert(0, "sure", [f"{own.max():.0%}" for own in probabilities[:20]])
-    frame.insert(0, "answer", [dataset.classes[label] for label in answers[:20]])
-    frame.insert(0, "truth", [dataset.classes[label] for label in labels[:20]])
-    st.dataframe(frame, hide_index=True)
+    elif dataset.is_image:
+        for column, x, answer, truth, sure in zip(st.columns(8), wrong.x, answers, truths, wrong.sure, strict=False):
+            column.image(picture(x, dataset), width="stretch", alt=f"{truth}, taken for {answer}")
+            column.caption(f"**{answer}**, {sure:.0%} sure. It is {truth}.")
+    else:
+        told = {"truth": truths, "answer": answers, "sure": [f"{sure:.0%}" for sure in wrong.sure]}
+        rows = pd.DataFrame(wrong.x, columns=list(dataset.columns)).round(2)
+        st.dataframe(pd.concat([pd.DataFrame(told), rows], axis=1), hide_index=True)
 
 
 def picture(x: np.ndarray, dataset: Dataset) -> Image.Image:
@@ -189,13 +192,7 @@ def copied(story: Story) -> None:
     if not receipt or not receipt["copied"]["tensors"]:
         return
     st.subheader("What was copied into the network", anchor=False)
-    exact = receipt["largest_difference"] == 0
-    st.markdown(
-        f"{receipt['copied']['parameters']:,} of the network's parameters ({receipt['copied']['share']:.0%}) came from the "
-        f"source; {receipt['new']['parameters']:,} are new, {receipt['unused']['parameters']:,} of the source's were not used. "
-        + ("Before training, the borrowed body answered exactly as the source's does." if exact else
-           f"Before training, its answers differed from the source's by up to {receipt['largest_difference']:.2g}.")
-    )  # fmt: skip
+    st.markdown(receipt_sentence(receipt))
     st.plotly_chart(
         charts.receipt(receipt), key="receipt", config=CALM, alt="Parameters copied, new and unused, a block"
     )
@@ -203,44 +200,41 @@ def copied(story: Story) -> None:
         st.dataframe(pd.DataFrame(receipt["rows"]), hide_index=True)
 
 
-def numbers(story: Story, result: dict[str, Any]) -> bytes:
-    """Epochs and test figures as one CSV file."""
-    out = io.StringIO()
-    rows = [{"part": "epoch", **epoch} for epoch in story.epochs]
-    for part in ("test", "control"):
-        if result[part]:
-            plain = {k: v for k, v in result[part].items() if isinstance(v, int | float)}
-            rows.append(
-                {"part": part, **plain, "low": result[part]["interval"][0], "high": result[part]["interval"][1]}
-            )
-            rows += [{"part": f"{part} class", **own} for own in result[part]["classes"]]
-    pd.DataFrame(rows).to_csv(out, index=False)
-    return out.getvalue().encode()
-
-
 def downloads(run: Run, story: Story, result: dict[str, Any]) -> None:
     st.subheader("Take it with you", anchor=False)
     with st.container(horizontal=True):
-        model = run.folder / "model.keras"
-        if model.is_file():
-            st.download_button("Model (.keras)", model.read_bytes, f"{run.id}.keras", on_click="ignore",
-                               icon=":material/neurology:", help="From raw inputs to probabilities; load it with Keras 3.")  # fmt: skip
-        else:
-            st.warning(f"model.keras is missing from {run.folder}.", icon=":material/broken_image:")
-        st.download_button("Numbers (CSV)", numbers(story, result), f"{run.id}.csv", "text/csv", on_click="ignore",
-                           icon=":material/table:")  # fmt: skip
-        question = json.dumps(json.loads(run.spec.to_json()), indent=2)
-        st.download_button("Spec (JSON)", question, f"{run.id}.json", "application/json", on_click="ignore",
-                           icon=":material/data_object:", help="The exact question; load it on the strategy page or with --spec.")  # fmt: skip
+        try:
+            st.download_button(
+                "Model (.keras)",
+                artefacts.model(run).read_bytes(),
+                f"{run.id}.keras",
+                on_click="ignore",
+                icon=":material/neurology:",
+                help="From raw inputs to probabilities, for Keras 3.",
+            )
+        except DamagedArtefact as error:
+            st.warning(f"{error}.", icon=":material/broken_image:")
+        st.download_button(
+            "Numbers (CSV)",
+            artefacts.numbers(story, result),
+            f"{run.id}.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/table:",
+            help="Every epoch, and all test figures.",
+        )
+        st.download_button(
+            "Spec (JSON)",
+            artefacts.question(run.spec),
+            f"{run.id}.json",
+            "application/json",
+            on_click="ignore",
+            icon=":material/data_object:",
+            help="The exact question, to be loaded again.",
+        )
     with st.expander("The same from the command line, or from Python"):
         st.code(f"python -m tlcore run --spec {run.id}.json", language="bash")
-        st.code(in_python(run.spec), language="python")
-
-
-def in_python(spec: RunSpec) -> str:
-    usual = RunSpec()
-    fields = {k: v for k, v in vars(spec).items() if v != getattr(usual, k)}
-    return f"from tlcore import RunSpec, train\n\noutcome = train(RunSpec({', '.join(f'{k}={v!r}' for k, v in fields.items())}))\noutcome.history"
+        st.code(artefacts.script(run.spec), language="python")
 
 
 def show(run: Run) -> None:

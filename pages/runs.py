@@ -14,7 +14,7 @@ from tlcore.spec import Refused
 
 
 def table(listed: list[Run]) -> pd.DataFrame:
-    lines = []
+    lines: list[dict[str, object]] = []
     for run in listed:
         try:
             spec = run.spec
@@ -25,14 +25,20 @@ def table(listed: list[Run]) -> pd.DataFrame:
         gain = (result.get("gain") or {}).get("gain")
         lines.append(
             {
-                "when": datetime.fromtimestamp(run.created), "name": run.label, "status": run.status,
-                "dataset": spec.dataset, "a class": spec.samples_per_class, "source": spec.source,
-                "strategy": spec.strategy, "seed": spec.seed,
+                "when": datetime.fromtimestamp(run.created),
+                "name": run.label,
+                "status": run.status,
+                "dataset": spec.dataset,
+                "a class": spec.samples_per_class,
+                "source": spec.source,
+                "strategy": spec.strategy,
+                "seed": spec.seed,
                 "accuracy": result["test"]["accuracy"] if result else None,
                 "from scratch": result["control"]["accuracy"] if result.get("control") else None,
-                "gain": None if gain is None else 100 * gain, "id": run.id,
+                "gain": None if gain is None else 100 * gain,
+                "id": run.id,
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(lines)
 
 
@@ -59,8 +65,8 @@ def rename(run: Run) -> None:
 @st.dialog("Delete for good?")
 def delete(chosen: list[Run]) -> None:
     st.markdown(f"{len(chosen)} run{'s' * (len(chosen) > 1)} with models and figures. This cannot be undone.")
-    borrowed = {run.spec.source.removeprefix("run:") for run in runs.all_runs() if not run.over}
-    if any(run.id in borrowed for run in chosen):
+    unfinished = "".join(run.question for run in runs.unfinished())
+    if any(run.id in unfinished for run in chosen):
         st.warning("A run that waits or trains borrows from one of them.", icon=":material/warning:")
     if st.button("Delete", type="primary", icon=":material/delete:"):
         for run in chosen:
@@ -80,8 +86,15 @@ def actions(chosen: list[Run]) -> None:
                 ui.refusals(error.problems)
             else:
                 ui.go("strategy")
-        if st.button("Borrow from it", icon=":material/move_down:", disabled=one is None or one.status != "finished",
-                     help="Take this run's network as the source of the next one.") and one:  # fmt: skip
+        if (
+            st.button(
+                "Borrow from it",
+                icon=":material/move_down:",
+                disabled=one is None or one.status != "finished",
+                help="Take this run's network as the source of the next one.",
+            )
+            and one
+        ):
             ui.borrow_from(one.id)
             ui.go("strategy")
         if st.button("Rename", icon=":material/edit:", disabled=one is None) and one:
@@ -102,7 +115,12 @@ with ui.page("Runs", "Everything that was asked so far, and what came of it."):
     else:
         listed = filtered(every)
         picked = st.dataframe(
-            table(listed), hide_index=True, key="runs", on_select="rerun", selection_mode="multi-row", placeholder="",
+            table(listed),
+            hide_index=True,
+            key="runs",
+            on_select="rerun",
+            selection_mode="multi-row",
+            placeholder="",
             height=min(560, 38 + 35 * max(1, len(listed))),
             column_config={
                 "when": st.column_config.DatetimeColumn(format="calendar"),
@@ -111,5 +129,5 @@ with ui.page("Runs", "Everything that was asked so far, and what came of it."):
                 "from scratch": st.column_config.NumberColumn(format="percent"),
                 "gain": st.column_config.NumberColumn("gain (points)", format="%+.1f"),
             },
-        )  # fmt: skip
+        )
         actions([listed[row] for row in picked.selection.rows if row < len(listed)])

@@ -8,7 +8,7 @@ import streamlit as st
 import ui
 from tlcore import admission, charts, runs
 from tlcore.datasets import DATASETS
-from tlcore.networks import NETWORKS
+from tlcore.networks import NETWORKS, usual
 from tlcore.sources import NONE, SOURCES, Source, fits, source
 from tlcore.spec import DEVICES, LOSSES, OPTIMIZERS, Refused, RunSpec
 from tlcore.strategies import STRATEGIES, arms
@@ -38,10 +38,13 @@ def choose_source() -> None:
     if draft.source not in fitting:
         fitting[draft.source] = source(draft.source)
     chosen = st.selectbox(
-        "Source network", list(fitting), index=list(fitting).index(draft.source),
-        format_func=lambda name: fitting[name].title, key=f"source for {draft.dataset}",
+        "Source network",
+        list(fitting),
+        index=list(fitting).index(draft.source),
+        format_func=lambda name: fitting[name].title,
+        key=f"source for {draft.dataset}",
         help="The network whose knowledge is borrowed.",
-    )  # fmt: skip
+    )
     if chosen != draft.source:
         change_source(fitting[chosen])
         st.rerun()
@@ -81,19 +84,25 @@ def choose_strategy() -> None:
     draft = ui.draft()
     names = [n for n, s in STRATEGIES.items() if (s.copies == "nothing") == (draft.source == NONE)]
     st.radio(
-        "Freezing strategy", names, format_func=lambda name: STRATEGIES[name].title,
-        captions=[f"{STRATEGIES[name].sentence} *{STRATEGIES[name].when}*" for name in names], **ui.field("strategy"),
-    )  # fmt: skip
+        "Freezing strategy",
+        names,
+        format_func=lambda name: STRATEGIES[name].title,
+        captions=[f"{STRATEGIES[name].sentence} *{STRATEGIES[name].when}*" for name in names],
+        **ui.field("strategy"),
+    )
     if STRATEGIES[ui.draft().strategy].takes_blocks:
         most = len(admission.blocks(ui.draft())) - 1
         st.number_input("How many of the last blocks learn", 1, most, **ui.field("blocks"))
     beside = [name for name in names if name != ui.draft().strategy]
     if beside:
         st.multiselect(
-            "Try side by side with", beside, format_func=lambda name: STRATEGIES[name].title,
-            placeholder="another strategy, if you like", **ui.remembered("side_by_side", []),
+            "Try side by side with",
+            beside,
+            format_func=lambda name: STRATEGIES[name].title,
+            placeholder="another strategy, if you like",
+            **ui.remembered("side_by_side", []),
             help="Each is a run of its own on the same examples; the results are shown together.",
-        )  # fmt: skip
+        )
 
 
 def hyper_parameters() -> None:
@@ -103,12 +112,24 @@ def hyper_parameters() -> None:
             "Epochs", 1, 10_000, **ui.field("epochs"), help="Passes over the training examples, all phases together."
         )
         second.number_input("Batch size", 1, 65_536, **ui.field("batch_size"), help="Examples between two steps.")
-        third.number_input("Learning rate", 1e-8, 10.0, step=1e-4, format="%.3g", **ui.field("learning_rate"),
-                           help="The size of a step. The plan lowers it where borrowed blocks learn.")  # fmt: skip
+        third.number_input(
+            "Learning rate",
+            1e-8,
+            10.0,
+            step=1e-4,
+            format="%.3g",
+            **ui.field("learning_rate"),
+            help="The size of a step. The plan lowers it where borrowed blocks learn.",
+        )
         first.selectbox("Optimizer", list(OPTIMIZERS), format_func=OPTIMIZERS.__getitem__, **ui.field("optimizer"))
         second.selectbox("Loss", list(LOSSES), format_func=LOSSES.__getitem__, **ui.field("loss"))
-        third.number_input("Early stopping", 0, 10_000, **ui.field("early_stopping"),
-                           help="Epochs without a better validation loss to wait for; 0 trains to the end.")  # fmt: skip
+        third.number_input(
+            "Early stopping",
+            0,
+            10_000,
+            **ui.field("early_stopping"),
+            help="Epochs without a better validation loss to wait for; 0 trains to the end.",
+        )
         first.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Decides the split and the random weights.")
         second.selectbox(
             "Device", list(DEVICES), format_func=lambda name: name, **ui.field("device"), help=str(DEVICES)
@@ -116,11 +137,20 @@ def hyper_parameters() -> None:
         if ui.draft().source == NONE:
             shape = DATASETS[ui.draft().dataset].shape
             usable = [n for n in NETWORKS if n != "small_cnn" or len(shape) == 3]
-            third.selectbox("Network", usable, format_func=lambda n: NETWORKS[n].title,
-                            **ui.field("network", lambda own: own or admission.resolved(ui.draft()).network))  # fmt: skip
-        st.segmented_control("Seeds", [1, 3, 6], required=True, **ui.remembered("seeds", 1),
-                             format_func=lambda n: "one seed" if n == 1 else f"{n} seeds",
-                             help="Repeats with other splits and random weights. One seed is an anecdote; six can show a difference.")  # fmt: skip
+            third.selectbox(
+                "Network",
+                usable,
+                format_func=lambda n: NETWORKS[n].title,
+                **ui.field("network", lambda own: own or usual(shape)),
+            )
+        st.segmented_control(
+            "Seeds",
+            [1, 3, 6],
+            required=True,
+            **ui.remembered("seeds", 1),
+            format_func=lambda n: "one seed" if n == 1 else f"{n} seeds",
+            help="Other splits, other random weights. One seed is an anecdote; six can show a difference.",
+        )
 
 
 def plan(spec: RunSpec) -> None:
@@ -129,9 +159,11 @@ def plan(spec: RunSpec) -> None:
     main = next(iter(plans.values()))
     st.markdown("**The plan**, before anything runs")
     st.plotly_chart(
-        charts.plan(main, blocks, new_head=STRATEGIES[spec.strategy].copies != "all"), key="plan",
-        config={"displayModeBar": False}, alt="; ".join(f"{p.name}: {p.epochs} epochs" for p in main),
-    )  # fmt: skip
+        charts.plan(main, blocks, new_head=STRATEGIES[spec.strategy].copies != "all"),
+        key="plan",
+        config={"displayModeBar": False},
+        alt="; ".join(f"{p.name}: {p.epochs} epochs" for p in main),
+    )
     st.caption(
         ":blue[**blue**] stays frozen · :orange[**orange**] learns, stronger with the learning rate · "
         ":green[**green frame**] a new head"
@@ -157,8 +189,11 @@ def plan(spec: RunSpec) -> None:
 def begin() -> None:
     """The control, what stands in the way, and Start."""
     if ui.draft().source != NONE:
-        st.toggle("Also train from scratch, to see whether the transfer helps", **ui.field("control"),
-                  help="The control: the same network, examples, epochs, learning rate and seed, borrowing nothing.")  # fmt: skip
+        st.toggle(
+            "Also train from scratch, to see whether the transfer helps",
+            **ui.field("control"),
+            help="The control: the same network, examples, epochs, rate and seed, borrowing nothing.",
+        )
     problems = []
     for question in ui.questions():
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import streamlit as st
-from tlcore.words import duration
 
 import ui
 from tlcore import charts, runs, worker
@@ -13,6 +12,7 @@ from tlcore.datasets import DATASETS
 from tlcore.events import SCRATCH, TRANSFER, Story
 from tlcore.runs import LOST, RUNNING, WAITING, Run
 from tlcore.strategies import STRATEGIES
+from tlcore.words import duration
 
 BADGES = {
     WAITING: ":gray-badge[:material/hourglass_empty: waiting]",
@@ -71,8 +71,12 @@ def draw(run: Run, story: Story) -> None:
         st.caption(about)
     figures(run, shown)
     if shown.epochs or run.status in (WAITING, RUNNING):
-        st.plotly_chart(charts.learning_curves(shown), key="curves", config={"displayModeBar": False},
-                        alt=f"Accuracy and loss after {len(shown.epochs)} epochs")  # fmt: skip
+        st.plotly_chart(
+            charts.learning_curves(shown),
+            key="curves",
+            config={"displayModeBar": False},
+            alt=f"Accuracy and loss after {len(shown.epochs)} epochs",
+        )
 
 
 def outcome(run: Run, story: Story) -> None:
@@ -83,13 +87,16 @@ def outcome(run: Run, story: Story) -> None:
             st.code(story.failure["details"], language=None)
     elif run.status == LOST:
         st.error(
-            "**The run was lost.** The engine ended before it was over: it was killed, ran out of memory, or the computer "
-            "was switched off. Nothing else was harmed; run it again.", icon=":material/link_off:",
-        )  # fmt: skip
+            "**The run was lost.** The engine ended before it was over: it was killed, ran out of memory, or the "
+            "computer was switched off. Nothing else was harmed; run it again.",
+            icon=":material/link_off:",
+        )
     elif run.status == "stopped":
         kept = (run.folder / "model.keras").is_file()
-        st.info("Stopped. " + ("What was learnt until then is kept." if kept else "Nothing had been learnt yet."),
-                icon=":material/stop_circle:")  # fmt: skip
+        st.info(
+            "Stopped. " + ("What was learnt until then is kept." if kept else "Nothing had been learnt yet."),
+            icon=":material/stop_circle:",
+        )
 
 
 def actions(run: Run) -> None:
@@ -133,6 +140,22 @@ def heading(run: Run) -> None:
         actions(run)
 
 
+def watch(run: Run) -> None:
+    """Look every second while the run is alive: what is new is read, and a new status starts the page over."""
+    live = not run.over or runs.is_held(run.id)
+
+    @st.fragment(run_every="1s" if live else None)
+    def look() -> None:
+        now = runs.get(run.id)
+        if now.status == WAITING:
+            worker.wake()
+        draw(now, ui.story(run.id))
+        if live and (now.status != run.status or (now.over and not runs.is_held(run.id))):
+            st.rerun()
+
+    look()
+
+
 with ui.page("Training", "It goes on whether or not this page is open."):
     run = ui.opened(newest)
     if run is None:
@@ -141,19 +164,6 @@ with ui.page("Training", "It goes on whether or not this page is open."):
             ui.go("dataset")
     else:
         heading(run)
-        live = not run.over or runs.is_held(run.id)
-
-        @st.fragment(run_every="1s" if live else None)
-        def watch(known: str) -> None:
-            """Look once: what is new is read, and the page starts over when the status has changed."""
-            now = runs.get(run.id)
-            if now.status == WAITING:
-                worker.wake()
-            story = ui.story(run.id)
-            draw(now, story)
-            if live and (now.status != known or not (not now.over or runs.is_held(run.id))):
-                st.rerun()
-
-        watch(run.status)
+        watch(run)
         outcome(run, ui.story(run.id))
         queue(run)

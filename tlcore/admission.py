@@ -57,13 +57,10 @@ def _problems(spec: RunSpec) -> Iterator[Problem]:
     dataset, origin = looked_up["dataset"], looked_up["source"]
     yield from _source_problems(spec, dataset, origin)
     yield from _amount_problems(spec, dataset)
-    if other := looked_up["evaluate_on"]:
-        if (other.shape, other.classes) != (dataset.shape, dataset.classes):
-            like = [n for n, d in DATASETS.items() if (d.shape, d.classes) == (dataset.shape, dataset.classes)]
-            yield Problem(
-                "evaluate_on", other.name, f"a dataset of the shape and classes of {dataset.name}",
-                f"choose one of {', '.join(like)}, or leave it out",
-            )  # fmt: skip
+    like = [n for n, d in DATASETS.items() if d != dataset and (d.shape, d.classes) == (dataset.shape, dataset.classes)]
+    if (other := looked_up["evaluate_on"]) and other.name not in like:
+        yield Problem("evaluate_on", other.name, f"another dataset of the shape and classes of {dataset.name}",
+                      f"choose one of {', '.join(like)}, or leave it out" if like else "leave it out")  # fmt: skip
     if spec.device == "gpu" and not devices.gpus():
         yield Problem("device", "gpu", "a GPU that this computer can use", "choose 'auto' or 'cpu'")
 
@@ -84,7 +81,7 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
         return
     if origin.spec and not fits(origin, dataset.shape):
         own = DATASETS[origin.spec.dataset].shape
-        yield Problem("source", spec.source, f"a source that takes inputs like {spec.dataset}'s, {_size(dataset.shape)}",
+        yield Problem("source", spec.source, f"one that takes inputs like {spec.dataset}'s, {_size(dataset.shape)}",
                       f"{spec.source} takes {_size(own)}: choose another source, or 'none' with 'scratch'")  # fmt: skip
         return
     try:
@@ -94,8 +91,9 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
                       f"choose {usual(dataset.shape)!r}")  # fmt: skip
         return
     if strategy.copies == "all" and origin.blocks[-1].weights != body[-1].weights:
-        yield Problem("strategy", spec.strategy, f"a dataset with the source's {origin.blocks[-1].output_shape[0]} classes, "
-                      f"so that its output layer can be copied ({spec.dataset} has {len(dataset.classes)})",
+        own_classes = origin.blocks[-1].output_shape[0]
+        yield Problem("strategy", spec.strategy, f"a dataset with the source's {own_classes} classes, so that its "
+                      f"output layer can be copied ({spec.dataset} has {len(dataset.classes)})",
                       "choose 'lp_ft', which makes a new output layer")  # fmt: skip
     if strategy.takes_blocks and spec.blocks > len(body) - 1:
         yield Problem("blocks", spec.blocks, f"at most {len(body) - 1}, the blocks of this body", "choose fewer blocks")

@@ -138,7 +138,7 @@ class Story:
         if not self.epochs or self.end:
             return None
         recent = self.epochs[-5:]
-        pace = sum(e["seconds"] for e in recent) / len(recent)
+        pace: float = sum(e["seconds"] for e in recent) / len(recent)
         return pace * max(0.0, self.total_epochs - self.done_epochs)
 
     def seconds_so_far(self, now: float | None = None) -> float:
@@ -153,7 +153,7 @@ class Story:
         stage = self.stage.get("stage", "loading")
         arm = "control, " if self.stage.get("arm") == SCRATCH and TRANSFER in self.arms else ""
         if stage != "training" or not self.phases:
-            return arm + STAGES.get(stage, stage)
+            return f"{arm}{STAGES.get(stage, stage)}"
         phase = self.phases[-1]
         epoch = sum(e["arm"] == phase["arm"] and e["phase"] == phase["index"] for e in self.epochs)
         of = len(self.arms.get(phase["arm"], ())) or 1

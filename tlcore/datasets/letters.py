@@ -15,7 +15,6 @@ from zlib import crc32
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import gaussian_filter, map_coordinates
 
 # Capitals, and the lower-case letters whose shape is not that of the capital.
 CHARACTERS: tuple[str, ...] = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt")
@@ -85,6 +84,8 @@ def _waves() -> tuple[np.ndarray, np.ndarray]:
 
 def _bend(glyph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(64, 64) float32 in 0..1: slanted, turned, squeezed and wobbled like a hand's."""
+    from scipy.ndimage import map_coordinates  # the pages know the characters and never draw
+
     grid, bumps = _waves()
     turn, slant = rng.normal(0, 0.12), rng.normal(0, 0.2)
     width = np.exp(rng.normal(0, 0.1))
@@ -93,11 +94,14 @@ def _bend(glyph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x = x / width + slant * y
     y, x = np.cos(turn) * y + np.sin(turn) * x, np.cos(turn) * x - np.sin(turn) * y
     middle = (CANVAS - 1) / 2
-    return map_coordinates(glyph, [(y + 1) * middle, (x + 1) * middle], order=1)
+    bent: np.ndarray = map_coordinates(glyph, [(y + 1) * middle, (x + 1) * middle], order=1)
+    return bent
 
 
 def _bitmap(shape: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(32, 32) bool: cropped, stretched to the digits' box and inked like them."""
+    from scipy.ndimage import gaussian_filter
+
     on = shape > 0.3
     rows, columns = np.flatnonzero(on.any(1)), np.flatnonzero(on.any(0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
@@ -110,10 +114,11 @@ def _bitmap(shape: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     start = int(np.clip(round((BITMAP - width) / 2 + rng.normal(0, 1)), 0, BITMAP - width))
     picture[:, start : start + width] = np.asarray(part)
     # A threshold on the blurred picture thickens thin strokes and thins thick ones.
-    blurred = gaussian_filter(picture, 1.5, mode="nearest", truncate=3)
+    blurred: np.ndarray = gaussian_filter(picture, 1.5, mode="nearest", truncate=3)
     ink = int(np.clip(rng.normal(313, 33), 200, 430))  # pixels on, as counted in the digits
     level = np.partition(blurred, -ink, axis=None)[-ink]
-    return blurred >= max(level, 0.08)
+    inked: np.ndarray = blurred >= max(level, 0.08)
+    return inked
 
 
 def example(character: str, font: Path, variant: int) -> np.ndarray:
@@ -121,7 +126,8 @@ def example(character: str, font: Path, variant: int) -> np.ndarray:
     rng = np.random.default_rng([SEED, ord(character), crc32(font.stem.encode()), variant])
     bitmap = _bitmap(_bend(_glyph(character, font), rng), rng)
     cells = BITMAP // CELL
-    return bitmap.reshape(cells, CELL, cells, CELL).sum((1, 3), dtype=np.uint8)
+    counted: np.ndarray = bitmap.reshape(cells, CELL, cells, CELL).sum((1, 3), dtype=np.uint8)
+    return counted
 
 
 def render(characters: Sequence[str], variants: int = VARIANTS) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +31,8 @@ def fetch(dataset: Dataset, teller: Teller) -> None:
         return
     _reach(dataset)
     socket.setdefaulttimeout(PATIENCE)  # for the loader's own connections
-    folder = home() / "keras"
-    os.environ["KERAS_HOME"] = str(folder)
-    keras.config.backend()  # KERAS_HOME is read by get_file at each call
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+    before = _size(folder)
     outcome: dict[str, object] = {}
 
     def load() -> None:
@@ -45,11 +45,12 @@ def fetch(dataset: Dataset, teller: Teller) -> None:
     thread.start()
     while thread.is_alive():
         thread.join(0.25)
-        teller.progress(min(_size(folder), dataset.download.size), dataset.download.size)
+        teller.progress(min(_size(folder) - before, dataset.download.size), dataset.download.size)
         teller.stop_here_if_asked()
     if "error" in outcome:
         raise _failed(dataset, outcome["error"])
-    (x_train, y_train), (x_test, y_test) = outcome["arrays"]  # type: ignore[misc]
+    arrays: Any = outcome["arrays"]
+    (x_train, y_train), (x_test, y_test) = arrays
     target = home() / "datasets" / f"{dataset.name}.npz"
     target.parent.mkdir(exist_ok=True)
     unfinished = target.with_suffix(".unfinished")

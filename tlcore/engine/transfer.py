@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,12 @@ def match(source: Sequence[Tensor], target: Sequence[Tensor]) -> dict[str, str]:
     or not at all: half a BatchNorm would be worse than none.
     """
     pairs: dict[str, str] = {}
-    for same in (
+    alike: tuple[Callable[[Tensor, Tensor], bool], ...] = (
         lambda a, b: a.path == b.path,
         lambda a, b: a.name == b.name,
         lambda a, b: a.kind == b.kind and a.path.rsplit("/", 1)[1] == b.path.rsplit("/", 1)[1],
-    ):
+    )
+    for same in alike:
         taken = set(pairs.values())
         free = [t for t in source if t.path not in taken]
         for layer in dict.fromkeys(t.layer for t in target if t.path not in pairs):

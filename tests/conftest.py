@@ -1,0 +1,89 @@
+"""Homes to try things in, and a patient eye on runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tlcore import RunSpec, runs, worker
+
+PRETRAINING = RunSpec(
+    dataset="digits", source="none", strategy="scratch", network="small_cnn", samples_per_class=20, epochs=2,
+    batch_size=32, control=False,
+)  # fmt: skip
+"""The one small pre-training that the tests share."""
+
+LONG = PRETRAINING.revised(network="dense_64", samples_per_class=50, epochs=10_000)
+"""A run that is still training when a test stops or kills it."""
+
+
+def settle(home: Path) -> None:
+    """End the engines of a home: those that this process started at once, others by their linger's end."""
+    for (own, slot), (_, engine) in [*worker._woken.items()]:
+        if own == home:
+            if engine.poll() is None:
+                os.killpg(engine.pid, signal.SIGKILL)
+                engine.wait(10)
+            del worker._woken[own, slot]
+    until(lambda: not any(runs.held(path) for path in (home / "slots").glob("*.lock")), 30)
+
+
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until ``true()`` is; fail after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"still not so after {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home; its engines do not outlive the test."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("TLCORE_HOME", str(home))
+    monkeypatch.setenv("TLCORE_LINGER", "0.5")
+    monkeypatch.delenv("TLCORE_DATA", raising=False)
+    yield home
+    settle(home)
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A home in which :data:`PRETRAINING` was carried out, to be read only; and the run's id."""
+    home = tmp_path_factory.mktemp("pretrained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLCORE_HOME", str(home))
+        patch.setenv("TLCORE_LINGER", "0.1")
+        outcome = worker.train(PRETRAINING, label="Pre-training")
+        assert outcome.status == "finished", outcome.story.failure
+        settle(home)
+    return home, outcome.run
+
+
+@pytest.fixture
+def source_run(lab: Path, pretrained: tuple[Path, str]) -> str:
+    """The shared pre-trained run, in a home of the test's own; its id."""
+    home, run = pretrained
+    shutil.copytree(home, lab, dirs_exist_ok=True)
+    return run
+
+
+@pytest.fixture
+def wait_for(lab: Path) -> Callable[..., runs.Run]:
+    """``wait_for(run, "finished", ...)``: wait for one of these statuses, waking engines; gives the run."""
+
+    def wait(run: str, *statuses: str, seconds: float = 60.0) -> runs.Run:
+        def so() -> bool:
+            worker.wake()
+            return runs.get(run).status in statuses
+
+        until(so, seconds)
+        return runs.get(run)
+
+    return wait

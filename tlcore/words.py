@@ -1,0 +1,91 @@
+"""Sentences and numbers as people read them: the same on the command line and on the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .datasets import DATASETS
+from .spec import RunSpec
+from .strategies import STRATEGIES
+
+ONE_SEED = "One seed: repeat with more before you rely on it."
+
+
+def gain_sentence(spec: RunSpec, result: dict[str, Any]) -> str:
+    """What a run's answer means, in one or two plain sentences.
+
+    ``result`` is the data of a run's ``result`` event (:mod:`tlcore.engine.journey` says what it holds).
+    """
+    got = f"got {result['test']['accuracy']:.3f}"
+    if STRATEGIES[spec.strategy].copies == "nothing":
+        return f"Trained from scratch, it {got} {_lower(_amount(spec))}."
+    said = f"{_amount(spec)}, borrowing from {spec.source.replace(':', ' ')} {got}"
+    control, gain = result.get("control"), result.get("gain")
+    if not control or not gain:
+        why = "The control was not trained to its end" if spec.control else "No control was trained"
+        return f"{said}. {why}, so nothing can be said about whether borrowing helped."
+    said += f"; the same network from scratch got {control['accuracy']:.3f}: {points(gain['gain'])}."
+    low, high = gain["interval"]
+    if low <= 0 <= high:
+        return f"{said} That is no clear difference on these {count(result['test']['examples'])} test examples."
+    return f"{said} {ONE_SEED}" if gain["gain"] > 0 else f"{said} Borrowing hurt here. {ONE_SEED}"
+
+
+def seeds_sentence(over: dict[str, Any]) -> str:
+    """What several seeds say together; ``over`` is :func:`tlcore.evaluation.over_seeds`'s answer for two or more."""
+    low, high = over["interval"]
+    said = f"Over {over['seeds']} seeds the mean gain is {points(over['mean'])}"
+    said += f" (95 % interval {points(low)} to {points(high)}"
+    if over["significant"] is None:
+        return f"{said}). Below six seeds no difference can be called significant."
+    return f"{said}; sign-flip test p = {over['p']:.3f}): {'' if over['significant'] else 'not '}significant."
+
+
+def receipt_sentence(receipt: dict[str, Any]) -> str:
+    """What became of the source's weights."""
+    copied, new, unused = (receipt[fate] for fate in ("copied", "new", "unused"))
+    said = (
+        f"{count(copied['parameters'])} of the network's parameters ({copied['share']:.0%}) came from the source; "
+        f"{count(new['parameters'])} are new; {count(unused['parameters'])} of the source's were not used."
+    )
+    off = receipt["largest_difference"]
+    if off is None:
+        return said
+    same = "exactly as the source's" if off == 0 else f"as the source's does, but for {off:.2g} at most"
+    return f"{said} Before training, the borrowed body answered {same}."
+
+
+def points(share: float) -> str:
+    """A difference between two shares in percentage points, with its sign: ``+5 points``, ``−0.4 points``."""
+    number = f"{abs(100 * share):.1f}".removesuffix(".0")
+    sign = "" if number == "0" else "−" if share < 0 else "+"
+    return f"{sign}{number} point{'s' * (number != '1')}"
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``42 s``, ``3 min 05 s`` or ``1 h 02 min``."""
+    if 0.05 <= seconds < 0.95:
+        return f"{seconds:.1f} s"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, left = divmod(whole, 60)
+    return f"{minutes} min {left:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def count(n: int) -> str:
+    """``65,760``."""
+    return f"{n:,}"
+
+
+def _amount(spec: RunSpec) -> str:
+    """With how many examples it learnt."""
+    unit = DATASETS[spec.dataset].unit if spec.dataset in DATASETS else "examples"
+    if spec.samples_per_class is None:
+        return f"With all its {unit}"
+    one = spec.samples_per_class == 1
+    return f"With {count(spec.samples_per_class)} {unit.removesuffix('s') if one else unit} a class"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
