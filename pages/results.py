@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 
 import ui
-from tlcore import artefacts, charts, comparison, evaluation, runs, worker
+from tlcore import artefacts, charts, comparison, evaluation, runs, words, worker
 from tlcore.artefacts import DamagedArtefact
 from tlcore.datasets import DATASETS, Dataset
 from tlcore.events import Story
@@ -53,7 +53,7 @@ def figures(result: dict[str, Any]) -> None:
         ("Macro F1", f"{test['macro_f1']:.3f}", "The mean over classes of the harmonic mean of both."),
         ("Loss", f"{test['loss']:.3f}", "Cross-entropy on the test examples."),
     ]
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for name, value, about in told:
             st.metric(name, value, help=about, width="content")
 
@@ -245,6 +245,7 @@ def show(run: Run) -> None:
             "This run was stopped: these are the figures of what it had learnt until then.",
             icon=":material/stop_circle:",
         )
+    st.markdown(f"#### {words.title(run)}")
     verdict(run, result)
     figures(result)
     seeds(run)

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import ui
-from tlcore import runs
+from tlcore import runs, words
 from tlcore.runs import RUNNING, STATUSES, Run
 from tlcore.spec import Refused
 
@@ -26,7 +26,7 @@ def table(listed: list[Run]) -> pd.DataFrame:
         lines.append(
             {
                 "when": datetime.fromtimestamp(run.created),
-                "name": run.label,
+                "name": words.title(run),
                 "status": run.status,
                 "dataset": spec.dataset,
                 "a class": spec.samples_per_class,
@@ -124,6 +124,7 @@ with ui.page("Runs", "Everything that was asked so far, and what came of it."):
             height=min(560, 38 + 35 * max(1, len(listed))),
             column_config={
                 "when": st.column_config.DatetimeColumn(format="calendar"),
+                "name": st.column_config.TextColumn(width="medium"),
                 "a class": st.column_config.NumberColumn(help="Examples a class; empty for all", format="%d"),
                 "accuracy": st.column_config.NumberColumn(format="percent"),
                 "from scratch": st.column_config.NumberColumn(format="percent"),

@@ -6,34 +6,23 @@ import pandas as pd
 import streamlit as st
 
 import ui
-from tlcore import admission, charts, runs
+from tlcore import admission, charts
 from tlcore.datasets import DATASETS
 from tlcore.networks import NETWORKS, usual
-from tlcore.sources import NONE, SOURCES, Source, fits, source
+from tlcore.sources import NONE, Source, everything, fits, source
 from tlcore.spec import DEVICES, LOSSES, OPTIMIZERS, Refused, RunSpec
 from tlcore.strategies import STRATEGIES, arms
-
-
-def sources() -> list[Source]:
-    """Shipped sources and finished runs."""
-    found = []
-    for run in runs.all_runs():
-        if run.status == "finished" and not run.label.startswith("Source: "):
-            try:
-                found.append(source(f"run:{run.id}"))
-            except (LookupError, Refused):
-                continue
-    return [*SOURCES.values(), *found]
 
 
 def choose_source() -> None:
     draft = ui.draft()
     shape = DATASETS[draft.dataset].shape
-    every = sources()
+    every = [own for own in everything() if not own.title.startswith("Source: ")]
+    # A shipped source that was trained on this very dataset would have seen its test examples.
     fitting = {
-        s.name: s
-        for s in every
-        if fits(s, shape) and not (s.spec and s.spec.dataset == draft.dataset and not s.name.startswith("run:"))
+        own.name: own
+        for own in every
+        if fits(own, shape) and (own.name.startswith("run:") or not own.spec or own.spec.dataset != draft.dataset)
     }
     if draft.source not in fitting:
         fitting[draft.source] = source(draft.source)

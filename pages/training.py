@@ -7,12 +7,10 @@ import time
 import streamlit as st
 
 import ui
-from tlcore import charts, runs, worker
+from tlcore import charts, runs, words, worker
 from tlcore.datasets import DATASETS
 from tlcore.events import SCRATCH, TRANSFER, Story
 from tlcore.runs import LOST, RUNNING, WAITING, Run
-from tlcore.strategies import STRATEGIES
-from tlcore.words import duration
 
 BADGES = {
     WAITING: ":gray-badge[:material/hourglass_empty: waiting]",
@@ -43,8 +41,8 @@ def followed(story: Story) -> tuple[Story, str]:
 def figures(run: Run, story: Story) -> None:
     left, last = story.seconds_left(), story.epochs[-1] if story.epochs else None
     told = {
-        "Time left": duration(left) if left is not None else ("–" if story.end else "…"),
-        "So far": duration(story.seconds_so_far(None if run.over else time.time())),
+        "Time left": words.duration(left) if left is not None else ("–" if story.end else "…"),
+        "So far": words.duration(story.seconds_so_far(None if run.over else time.time())),
         "Speed": f"{last['rate']:,.0f} {DATASETS[run.spec.dataset].unit}/s" if last else "…",
     }
     for arm, name in ((TRANSFER, "Transfer"), (SCRATCH, "From scratch")):
@@ -120,7 +118,7 @@ def queue(shown: Run) -> None:
     st.subheader("Queue", anchor=False)
     for run in others:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{BADGES[run.status]} {describe(run)}")
+            st.markdown(f"{BADGES[run.status]} {words.title(run)}")
             if run.id != shown.id and st.button("Watch", key=f"watch {run.id}", type="tertiary"):
                 ui.open_run(run.id)
                 st.rerun()
@@ -129,14 +127,9 @@ def queue(shown: Run) -> None:
                 st.rerun()
 
 
-def describe(run: Run) -> str:
-    spec = run.spec
-    return run.label or f"{DATASETS[spec.dataset].title} · {STRATEGIES[spec.strategy].title} · seed {spec.seed}"
-
-
 def heading(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"#### {describe(run)}&ensp;{BADGES[run.status]}")
+        st.markdown(f"#### {words.title(run)}&ensp;{BADGES[run.status]}")
         actions(run)
 
 

@@ -26,7 +26,11 @@ def admit(spec: RunSpec) -> RunSpec:
 def resolved(spec: RunSpec) -> RunSpec:
     """Fill in what the question leaves open: the network, and no control where nothing is borrowed."""
     network = spec.network or source(spec.source).network or usual(DATASETS[spec.dataset].shape)
-    return spec.revised(network=network, control=spec.control and STRATEGIES[spec.strategy].copies != "nothing")
+    return spec.revised(
+        network=network,
+        control=spec.control and STRATEGIES[spec.strategy].copies != "nothing",
+        learning_rate=float(spec.learning_rate),  # a whole number in JSON; Keras takes no whole ones
+    )
 
 
 def blocks(spec: RunSpec) -> tuple[Block, ...]:
@@ -84,6 +88,10 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
         yield Problem("source", spec.source, f"one that takes inputs like {spec.dataset}'s, {_size(dataset.shape)}",
                       f"{spec.source} takes {_size(own)}: choose another source, or 'none' with 'scratch'")  # fmt: skip
         return
+    if origin.spec and _has_seen_the_test(origin.spec, spec, dataset):
+        yield Problem("seed", spec.seed, f"{origin.spec.seed} with test_share {origin.spec.test_share:g}, as the source "
+                      f"{spec.source} has: else it has learnt from examples that this run tests on",
+                      f"choose the seed {origin.spec.seed}, or a source that was trained on other data")  # fmt: skip
     try:
         body = blocks(spec)
     except IndexError:
@@ -102,6 +110,12 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
     if any(phase.epochs < 1 for phase in phases):
         yield Problem("epochs", spec.epochs, f"at least {len(phases)}, one for each phase of {spec.strategy!r}",
                       "choose more epochs")  # fmt: skip
+
+
+def _has_seen_the_test(source: RunSpec, spec: RunSpec, dataset: Dataset) -> bool:
+    """Whether a source trained on the same dataset was trained on examples that this question keeps for the test."""
+    same_split = (source.seed, source.test_share) == (spec.seed, spec.test_share)
+    return source.dataset == spec.dataset and not same_split and dataset.facts().official_test is None
 
 
 def _amount_problems(spec: RunSpec, dataset: Dataset) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ class UnknownName(LookupError):
 
     @property
     def remedy(self) -> str:
-        near = difflib.get_close_matches(str(self.received), self.names, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(self.received), self.names, n=1, cutoff=0.6)
         return f"did you mean {near[0]!r}?" if near else f"choose a {self.kind} from the list"
 
     def __str__(self) -> str:

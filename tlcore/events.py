@@ -21,9 +21,9 @@ failed      it could not go on: ``reason`` in plain words, ``details`` for those
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 ENDS = ("finished", "stopped", "failed")
@@ -61,6 +61,7 @@ class Story:
 
     last: int = 0
     began: float | None = None
+    told: float | None = None
     ended: float | None = None
     end: str | None = None
     stop_asked: bool = False
@@ -77,7 +78,7 @@ class Story:
 
     def add(self, events: Iterable[Event]) -> Story:
         for event in events:
-            self.last = event.seq
+            self.last, self.told = event.seq, event.time
             self._add(event)
         return self
 
@@ -137,14 +138,14 @@ class Story:
         """An estimate from the epochs so far, None before the first is over."""
         if not self.epochs or self.end:
             return None
-        recent = self.epochs[-5:]
-        pace: float = sum(e["seconds"] for e in recent) / len(recent)
+        pace: float = median(e["seconds"] for e in self.epochs[-9:])  # a phase's first epoch also builds its graph
         return pace * max(0.0, self.total_epochs - self.done_epochs)
 
     def seconds_so_far(self, now: float | None = None) -> float:
+        """From its beginning to ``now``; without it, to the end or to the last word of a run that was lost."""
         if self.began is None:
             return 0.0
-        return (self.ended or now or time.time()) - self.began
+        return (self.ended or now or self.told or self.began) - self.began
 
     def doing(self) -> str:
         """What it is doing now, in one line."""

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+if sys.platform != "win32":
+    import fcntl
 
 from .events import ENDS, Event
 from .home import home
@@ -124,8 +128,8 @@ def transaction() -> Iterator[sqlite3.Connection]:
 
 def _damaged(path: Path, error: Exception) -> DamagedHome:
     return DamagedHome(
-        f"{path} cannot be read ({error}). It was left as it is: put a good copy in its place, or move it away to begin "
-        "with an empty list; the models in the runs folder stay"
+        f"{path} cannot be read ({error}). It was left as it is: put a good copy in its place, or move it away to "
+        "begin with an empty list; the models in the runs folder stay"
     )
 
 
@@ -203,21 +207,26 @@ def _listed(where: str, values: tuple[Any, ...]) -> list[Run]:
     marks = ", ".join("?" * len(_HEADLINES))
     with connection() as db:
         rows = db.execute(f"SELECT id, created, task, label, question FROM runs {where}", values).fetchall()
-        if len(rows) == 1:
-            told = db.execute(
-                f"SELECT run, time, kind, data FROM events WHERE run = ? AND kind IN ({marks}) ORDER BY seq",
-                (rows[0][0], *_HEADLINES),
-            ).fetchall()
-        else:
-            told = db.execute(
-                "SELECT run, time, kind, data FROM events "
-                f"WHERE kind NOT IN ('epoch', 'progress', 'stage') AND kind IN ({marks}) ORDER BY seq",
-                _HEADLINES,
-            ).fetchall()
+        if len(rows) < 2:
+            return [_run(row, _headlines_of(row[0])) for row in rows]
+        told = db.execute(
+            "SELECT run, time, kind, data FROM events "
+            f"WHERE kind NOT IN ('epoch', 'progress', 'stage') AND kind IN ({marks}) ORDER BY seq",
+            _HEADLINES,
+        ).fetchall()
     headlines: dict[str, dict[str, tuple[float, str]]] = {}
     for run, when, kind, data in told:
         headlines.setdefault(run, {})[kind] = (when, data)
     return [_run(row, headlines.get(row[0], {})) for row in rows]
+
+
+def _headlines_of(run: str) -> dict[str, tuple[float, str]]:
+    marks = ", ".join("?" * len(_HEADLINES))
+    with connection() as db:
+        told = db.execute(
+            f"SELECT kind, time, data FROM events WHERE run = ? AND kind IN ({marks}) ORDER BY seq", (run, *_HEADLINES)
+        )
+        return {kind: (when, data) for kind, when, data in told}
 
 
 def _run(row: tuple[Any, ...], headlines: dict[str, tuple[float, str]]) -> Run:
@@ -228,6 +237,9 @@ def _run(row: tuple[Any, ...], headlines: dict[str, tuple[float, str]]) -> Run:
         status = WAITING
     else:
         status = RUNNING if is_held(row[0]) else LOST
+        # It may have ended between the look at its events and the look at its lock: only then look again.
+        if status == LOST and (told := _headlines_of(row[0])).keys() & {*ENDS}:
+            return _run(row, told)
     result = json.loads(headlines["result"][1]) if "result" in headlines else None
     started = headlines["started"][0] if "started" in headlines else None
     return Run(*row, status, started, headlines[end][0] if end else None, result)
@@ -249,11 +261,19 @@ def held(path: Path) -> bool:
     """Whether a living process holds the lock file at ``path``."""
     if not path.exists():
         return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
+    if sys.platform == "win32":
+        try:
+            with FileLock(path, timeout=0):
+                return False
+        except Timeout:
+            return True
+    # Those who ask share the lock: two that ask at once must not take each other for an engine.
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+    return False
 
 
 def named_lock(name: str) -> FileLock:
@@ -308,7 +328,8 @@ def rename(run: str, label: str) -> None:
 def delete(run: str) -> None:
     """Remove a run and its artefacts. Raises :class:`Refused` while it is running."""
     with transaction() as db:
-        if get(run).status == RUNNING:
+        # One that was stopped may still be trying its model: its engine writes into the folder.
+        if get(run).status == RUNNING or is_held(run):
             raise Refused(Problem("run", run, "a run that is over", "stop it first"))
         db.execute("DELETE FROM events WHERE run = ?", (run,))
         db.execute("DELETE FROM runs WHERE id = ?", (run,))

@@ -12,7 +12,9 @@ from . import runs
 from .catalogue import Catalogue, UnknownName
 from .datasets import DATASETS
 from .networks import NETWORKS, Block
+from .runs import Run
 from .spec import Refused, RunSpec
+from .words import title
 
 NONE = "none"
 
@@ -96,18 +98,33 @@ SOURCES = Catalogue(
 )
 
 
+def everything() -> list[Source]:
+    """All sources: the shipped ones, then every finished run whose question can be read, newest first."""
+    return [*SOURCES.values(), *(card for run in runs.all_runs() if (card := _of_run(run)))]
+
+
 def source(name: str) -> Source:
     """The card of a shipped source or of ``run:<id>``. Raises UnknownName."""
-    if not name.startswith("run:"):
+    if name in SOURCES:
         return SOURCES[name]
-    found = {f"run:{run.id}": run for run in runs.all_runs() if run.status == "finished"}
+    found = {card.name: card for card in everything()} if name.startswith("run:") else SOURCES
+    if name not in found:
+        raise UnknownName("source", name, found)
+    return found[name]
+
+
+def _of_run(run: Run) -> Source | None:
+    """The card of a finished run; None for one that cannot be borrowed from."""
+    if run.status != "finished":
+        return None
     try:
-        run = found[name]
         spec = run.spec
-        title = run.label or f"{DATASETS[spec.dataset].title}, {spec.strategy}"
-    except (KeyError, UnknownName, Refused):  # Refused: the question of another version
-        raise UnknownName("source", name, [*SOURCES, *found]) from None
-    return Source(name, title, f"The model of run {run.id}, trained on {spec.dataset}.", spec)
+    except Refused:
+        return None
+    if spec.dataset not in DATASETS or not spec.network:
+        return None
+    about = f"A model trained here on {DATASETS[spec.dataset].title}."
+    return Source(f"run:{run.id}", title(run), about, spec)
 
 
 def fits(source: Source, shape: tuple[int, ...]) -> bool:

@@ -73,9 +73,9 @@ class RunSpec:
     samples_per_class: int | None = 5
     validation_share: float = 0.2
     test_share: float = 0.2
-    epochs: int = 40
-    batch_size: int = 16
-    learning_rate: float = 0.003
+    epochs: int = 60
+    batch_size: int = 32
+    learning_rate: float = 0.01
     optimizer: str = "adam"
     loss: str = "cross_entropy"
     early_stopping: int = 0
@@ -95,7 +95,7 @@ class RunSpec:
         """The spec that :meth:`to_json` wrote. Raises :class:`Refused` for anything else."""
         try:
             fields = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refused(Problem("spec", _short(text), "a spec in JSON", f"export one from a run ({error})")) from None
         if not isinstance(fields, dict):
             raise Refused(Problem("spec", _short(text), "a JSON object of fields", "export one from a run"))

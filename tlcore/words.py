@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .datasets import DATASETS
+from .runs import Run
 from .spec import RunSpec
 from .strategies import STRATEGIES
 
@@ -29,6 +30,15 @@ def gain_sentence(spec: RunSpec, result: dict[str, Any]) -> str:
     if low <= 0 <= high:
         return f"{said} That is no clear difference on these {count(result['test']['examples'])} test examples."
     return f"{said} {ONE_SEED}" if gain["gain"] > 0 else f"{said} Borrowing hurt here. {ONE_SEED}"
+
+
+def title(run: Run) -> str:
+    """What a person called a run, else what it is about."""
+    if run.label:
+        return run.label
+    spec = run.spec
+    amount = "all" if spec.samples_per_class is None else f"{spec.samples_per_class} a class"
+    return f"{DATASETS[spec.dataset].title}, {amount} · {STRATEGIES[spec.strategy].title} · seed {spec.seed}"
 
 
 def seeds_sentence(over: dict[str, Any]) -> str:

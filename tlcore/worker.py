@@ -20,7 +20,11 @@ from .spec import RunSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-_woken: dict[tuple[Path, int], float] = {}
+_woken: dict[tuple[Path, int], tuple[float, subprocess.Popen[bytes]]] = {}
+"""When this process last started an engine for a slot, and that engine."""
+
+LOG_BYTES = 1_000_000
+"""A log that is longer begins anew with the next engine."""
 
 
 def start(spec: RunSpec, label: str = "") -> str:
@@ -42,15 +46,17 @@ def fetch(dataset: str) -> str:
 
 def wake() -> None:
     """Start an engine in each free slot while something waits. Cheap: every page that waits may call it."""
+    for _, engine in _woken.values():
+        engine.poll()  # one that has ended leaves the table of processes
     if not runs.waiting():
         return
     for slot in range(slots()):
         key = (home(), slot)
         # An engine needs a moment from its start until it holds its slot.
-        if time.monotonic() - _woken.get(key, -10.0) < 2 or runs.held(slot_lock(slot)):
+        if key in _woken and time.monotonic() - _woken[key][0] < 2:
             continue
-        _woken[key] = time.monotonic()
-        _spawn(slot)
+        if not runs.held(slot_lock(slot)):
+            _woken[key] = (time.monotonic(), _spawn(slot))
 
 
 def slot_lock(slot: int) -> Path:
@@ -65,15 +71,17 @@ def log_file(slot: int) -> Path:
     return home() / "slots" / f"{slot}.log"
 
 
-def _spawn(slot: int) -> None:
+def _spawn(slot: int) -> subprocess.Popen[bytes]:
     """Start an engine that outlives this process, its terminal and its browser tab."""
     root = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     detached: dict[str, Any] = (
         {"creationflags": 0x00000008 | 0x00000200} if sys.platform == "win32" else {"start_new_session": True}
     )
-    with log_file(slot).open("ab") as log:
-        subprocess.Popen(
+    path_of_log = log_file(slot)
+    long = path_of_log.exists() and path_of_log.stat().st_size > LOG_BYTES
+    with path_of_log.open("wb" if long else "ab") as log:
+        return subprocess.Popen(
             [sys.executable, "-m", "tlcore.engine", "--slot", str(slot)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**os.environ, "PYTHONPATH": path, "TLCORE_HOME": str(home())}, **detached,

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+SMALL = 16 * 2**20
+"""Bytes of examples that a preview may read."""
+
+
+_UNREADABLE = (KeyError, ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What reading a file that is no such archive can raise (RuntimeError: encrypted, or packed in an unknown way)."""
 
 
 class Missing(LookupError):
@@ -56,12 +64,13 @@ def read(path: Path, shape: Sequence[int], classes: int) -> Arrays:
     with _opened(path) as archive:
         try:
             x_train, y_train, x_test, y_test = (_whole(archive, key) for key in KEYS)
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise _damaged(path, error) from None
-    _check(path, x_train, y_train, shape, classes)
-    _check(path, x_test, y_test, shape, classes)
-    x = np.concatenate([x_train, x_test]).reshape(-1, *shape)
-    return Arrays(x, np.concatenate([y_train, y_test]).reshape(-1).astype(np.int64), len(x_train))
+    for x, y in ((x_train, y_train), (x_test, y_test)):
+        _check(path, x.shape, x.dtype, y, shape, classes)
+    x, y = (np.concatenate([a.reshape(-1, *own), b.reshape(-1, *own)])
+            for a, b, own in ((x_train, x_test, shape), (y_train, y_test, ())))  # fmt: skip
+    return Arrays(x, y.astype(np.int64), len(x_train))
 
 
 def glance(path: Path, shape: Sequence[int], classes: int, each: int = 8) -> tuple[Facts, Preview]:
@@ -73,11 +82,17 @@ def glance(path: Path, shape: Sequence[int], classes: int, each: int = 8) -> tup
 def _glance(path: Path, _changed: int, shape: tuple[int, ...], classes: int, each: int) -> tuple[Facts, Preview]:
     with _opened(path) as archive:
         try:
-            y, y_test = (_whole(archive, key).reshape(-1).astype(np.int64) for key in ("y_train", "y_test"))
-            x = _beginning(archive, "x_train", min(len(y), 40 * classes))
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            y, y_test = (_whole(archive, key) for key in ("y_train", "y_test"))
+            # A small file is read whole: it may be sorted by class.
+            small = archive.getinfo("x_train.npy").file_size <= SMALL
+            x = _beginning(archive, "x_train", len(y) if small else 40 * classes)
+            size, dtype = _size(archive, "x_train")
+            size_test, dtype_test = _size(archive, "x_test")
+        except _UNREADABLE as error:
             raise _damaged(path, error) from None
-    _check(path, x, y[: len(x)], shape, classes)
+    _check(path, size, dtype, y, shape, classes)
+    _check(path, size_test, dtype_test, y_test, shape, classes)
+    y, y_test = (labels.reshape(-1).astype(np.int64) for labels in (y, y_test))
     facts = Facts(*(tuple(np.bincount(labels, minlength=classes).tolist()) for labels in (y, y_test)))
     chosen = np.concatenate([np.flatnonzero(y[: len(x)] == label)[:each] for label in range(classes)])
     return facts, Preview(x[chosen].reshape(-1, *shape), y[chosen])
@@ -86,7 +101,7 @@ def _glance(path: Path, _changed: int, shape: tuple[int, ...], classes: int, eac
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from None
 
 
@@ -108,6 +123,12 @@ def _whole(archive: zipfile.ZipFile, key: str) -> np.ndarray:
         return np.lib.format.read_array(member, allow_pickle=False)
 
 
+def _size(archive: zipfile.ZipFile, key: str) -> tuple[tuple[int, ...], np.dtype]:
+    with archive.open(f"{key}.npy") as member:
+        shape, _, dtype = _header(member)
+        return shape, dtype
+
+
 def _beginning(archive: zipfile.ZipFile, key: str, rows: int) -> np.ndarray:
     with archive.open(f"{key}.npy") as member:
         shape, fortran, dtype = _header(member)
@@ -118,12 +139,14 @@ def _beginning(archive: zipfile.ZipFile, key: str, rows: int) -> np.ndarray:
         return np.frombuffer(member.read(size), dtype).reshape(rows, *shape[1:])
 
 
-def _check(path: Path, x: np.ndarray, y: np.ndarray, shape: Sequence[int], classes: int) -> None:
-    if x[:1].size != np.prod(shape) or len(x) != y.size or not len(x):
-        raise Damaged(
-            f"{path}: received x {x.shape} with y {y.shape}, expected examples of shape {tuple(shape)}; replace it"
-        )
+def _check(
+    path: Path, x: tuple[int, ...], dtype: np.dtype, y: np.ndarray, shape: Sequence[int], classes: int
+) -> None:
+    """Raise :class:`Damaged` unless examples of shape ``x`` and their labels are what the dataset's card says."""
+    if prod(x[1:]) != prod(shape) or not x or x[0] != y.size or not y.size:
+        raise Damaged(f"{path}: received x {x} with y {y.shape}, expected examples of shape {tuple(shape)}; replace it")
+    if dtype.kind not in "uif":
+        raise Damaged(f"{path}: expected numbers in x, received {dtype}; replace it")
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
-        raise Damaged(
-            f"{path}: expected labels 0 to {classes - 1}, received {y.dtype} {y.min()} to {y.max()}; replace it"
-        )
+        received = f"{y.min()} to {y.max()}" if y.dtype.kind in "iuf" else y.dtype
+        raise Damaged(f"{path}: expected whole labels 0 to {classes - 1}, received {received}; replace it")
