@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -119,15 +119,15 @@ def questions() -> list[RunSpec]:
     return [draft().revised(strategy=strategy, seed=seed) for seed in seeds for strategy in strategies]
 
 
-def start() -> str | None:
-    """Ask all questions; gives the first run, or None after showing what was refused."""
+def ask(questions: Sequence[RunSpec]) -> None:
+    """Ask all these questions and watch the first of them; or show what was refused."""
     try:
-        started = [worker.start(question) for question in questions()]
+        started = [worker.start(question) for question in questions]
     except Refused as error:
         refusals(error.problems)
-        return None
-    open_run(started[0])
-    return started[0]
+    else:
+        open_run(started[0])
+        go("training", started[0])
 
 
 def refusals(problems: tuple[Problem, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,11 @@ import streamlit as st
 from PIL import Image
 
 import ui
-from tlcore import artefacts, charts, comparison, evaluation, runs, words, worker
+from tlcore import artefacts, charts, comparison, evaluation, runs, words
 from tlcore.artefacts import DamagedArtefact
 from tlcore.datasets import DATASETS, Dataset
 from tlcore.events import Story
 from tlcore.runs import Run
-from tlcore.spec import Refused
 from tlcore.strategies import STRATEGIES
 from tlcore.words import gain_sentence, points, receipt_sentence, seeds_sentence
 
@@ -111,30 +110,21 @@ def seeds(run: Run) -> None:
 
 
 def next_step(run: Run) -> None:
-    """Repeat while there is one seed; then try something else."""
-    spec = run.spec
-    known = len(comparison.repeats(run))
+    """Repeat while there are too few seeds to tell; then try something else."""
+    spec, tried = run.spec, {other.spec.seed for other in comparison.repeats(run)}
+    missing = 6 - len(tried) if spec.control else 0
+    again = f"Repeat with {missing} more seed{'s' * (missing != 1)}"
     with st.container(horizontal=True):
-        if (
-            spec.control
-            and known < 6
-            and st.button(
-                f"Repeat with {6 - known} more seeds",
-                type="primary",
-                icon=":material/repeat:",
-                help="Six seeds can tell a difference from chance; one cannot.",
-            )
+        if missing > 0 and st.button(
+            again,
+            type="primary",
+            icon=":material/repeat:",
+            help="Six seeds can tell a difference from chance; one cannot.",
         ):
-            tried = {r.spec.seed for r in comparison.repeats(run)}
-            fresh = [seed for seed in range(spec.seed, spec.seed + 20) if seed not in tried][: 6 - known]
-            try:
-                started = [worker.start(spec.revised(seed=seed)) for seed in fresh]
-            except Refused as error:
-                ui.refusals(error.problems)
-            else:
-                ui.go("training", started[0])
-        main = not spec.control or known >= 6
-        if st.button("Change it and run again", type="primary" if main else "secondary", icon=":material/tune:"):
+            fresh = [seed for seed in range(spec.seed, spec.seed + 12) if seed not in tried][:missing]
+            ui.ask([spec.revised(seed=seed) for seed in fresh])
+        kind: Literal["primary", "secondary"] = "secondary" if missing > 0 else "primary"
+        if st.button("Change it and run again", type=kind, icon=":material/tune:"):
             ui.replace(spec)
             ui.go("strategy")
 

@@ -192,10 +192,8 @@ def begin() -> None:
     ui.refusals(tuple(problems))
     count = len(ui.questions())
     label = "Start training" if count == 1 else f"Start {count} runs"
-    if st.button(label, type="primary", icon=":material/play_arrow:", disabled=bool(problems), width="stretch") and (
-        run := ui.start()
-    ):
-        ui.go("training", run)
+    if st.button(label, type="primary", icon=":material/play_arrow:", disabled=bool(problems), width="stretch"):
+        ui.ask(ui.questions())
 
 
 def load_spec() -> None:

@@ -99,14 +99,18 @@ def outcome(run: Run, story: Story) -> None:
 
 def actions(run: Run) -> None:
     if not run.over:
-        if st.button("Stop", icon=":material/stop_circle:", help="What was learnt so far is kept."):
+        stopping = ui.story(run.id).stop_asked
+        label = "Stopping …" if stopping else "Stop"
+        if st.button(label, icon=":material/stop_circle:", disabled=stopping, help="What was learnt so far is kept."):
             runs.ask_to_stop(run.id)
             st.rerun()
         return
     if run.result:
         if st.button("See the result", type="primary", icon=":material/arrow_forward:"):
             ui.go("results", run.id)
-    elif st.button("Change it and run again", type="primary", icon=":material/replay:"):
+    elif st.button("Run it again", type="primary", icon=":material/replay:"):
+        ui.ask([run.spec])
+    if st.button("Change it and run again", icon=":material/tune:"):
         ui.replace(run.spec)
         ui.go("strategy")
 

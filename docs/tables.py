@@ -1,0 +1,77 @@
+"""Write README's generated tables anew: ``python docs/tables.py``.
+
+Each stands between ``<!-- NAME -->`` and ``<!-- end -->``. The measured ones are read from ``docs/measured.json``,
+which ``python benchmarks/run_all.py --json docs/measured.json`` writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tlcore.recipes import RECIPES  # noqa: E402
+from tlcore.strategies import STRATEGIES  # noqa: E402
+
+README = ROOT / "README.md"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def strategies() -> str:
+    return table(
+        ("strategy", "what it does", "when to use it", "after"),
+        [(f"`{s.name}`", s.sentence, s.when, s.reference or "–") for s in STRATEGIES.values()],
+    )
+
+
+def recipes() -> str:
+    return table(("recipe", "what it shows"), [(f"`{recipe.name}`", recipe.sentence) for recipe in RECIPES.values()])
+
+
+def measured() -> str:
+    rows = json.loads((ROOT / "docs" / "measured.json").read_text())["bars"]
+    return table(("what", "measured", "bar"), [(row["what"], row["measured"], row["bar"]) for row in rows])
+
+
+def gain() -> str:
+    rows = json.loads((ROOT / "docs" / "measured.json").read_text())["gain"]
+    head = ("pictures a class", "borrowed", "from scratch", "mean gain in points", "95 % interval")
+    cells = [
+        (
+            str(row["samples_per_class"]),
+            f"{row['transfer']:.3f}",
+            f"{row['scratch']:.3f}",
+            f"{100 * row['gain']:+.1f}",
+            f"{100 * row['interval'][0]:+.1f} to {100 * row['interval'][1]:+.1f}",
+        )
+        for row in rows
+    ]
+    return table(head, cells)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "strategies": strategies, "recipes": recipes, "measured": measured, "gain": gain,
+}  # fmt: skip
+
+
+def written(text: str) -> str:
+    """README's text with every generated table as it should be now."""
+    for name, make in TABLES.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        assert pattern.search(text), f"README has no place for the table {name!r}"
+        content = make()
+        text = pattern.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", text)  # type: ignore[misc]
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text()))
