@@ -127,6 +127,11 @@ def transaction() -> Iterator[sqlite3.Connection]:
 
 
 def _damaged(path: Path, error: Exception) -> DamagedHome:
+    if any(words in str(error) for words in ("readonly", "unable to open", "is full", "disk I/O")):
+        return DamagedHome(
+            f"{path} cannot be written ({error}). Nothing is lost: make room or allow writing there, or set "
+            "TLCORE_HOME to another folder"
+        )
     return DamagedHome(
         f"{path} cannot be read ({error}). It was left as it is: put a good copy in its place, or move it away to "
         "begin with an empty list; the models in the runs folder stay"
@@ -242,7 +247,9 @@ def _run(row: tuple[Any, ...], headlines: dict[str, tuple[float, str]]) -> Run:
             return _run(row, told)
     result = json.loads(headlines["result"][1]) if "result" in headlines else None
     started = headlines["started"][0] if "started" in headlines else None
-    return Run(*row, status, started, headlines[end][0] if end else None, result)
+    ended = headlines[end][0] if end else None
+    asked = dict(zip(("id", "created", "task", "label", "question"), row, strict=True))
+    return Run(**asked, status=status, started=started, ended=ended, result=result)
 
 
 def lock(run: str) -> FileLock:

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--slot", type=int, default=0, help="which slot to hold; one engine a slot")
     slot = parser.parse_args().slot
     try:
-        with FileLock(worker.slot_lock(slot), timeout=0):
+        with FileLock(worker.slot_lock(slot), timeout=1):  # who asks whether it is held, holds it for a moment
             keep_draining(slot)
     except Timeout:
         pass  # the slot has its engine

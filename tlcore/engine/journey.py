@@ -100,6 +100,7 @@ def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
             teller("receipt", **receipt.as_dict())
         elif arm == main:
             teller("receipt", **transfer.nothing(network).as_dict())
+        keras.utils.set_random_seed(spec.seed)  # copying and comparing may have drawn from it
         clock = time.perf_counter()
         complete = training.carry_out(network, plan, arm, spec, parts.train, parts.validation, teller)
         in_training += time.perf_counter() - clock

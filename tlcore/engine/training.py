@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -12,7 +13,7 @@ from ..spec import RunSpec
 from ..strategies import Phase, Plan
 from . import features
 from .network import Network
-from .teller import EpochTeller, Teller
+from .teller import EpochTeller, Stopped, Teller
 
 OPTIMIZERS = {
     "sgd": lambda rate: keras.optimizers.SGD(learning_rate=rate),
@@ -49,6 +50,15 @@ def told(phase: Phase, blocks: tuple[Block, ...]) -> dict[str, object]:
     }  # fmt: skip
 
 
+def even_batch_size(examples: int, most: int) -> int:
+    """The batch size nearest below ``most`` that divides the examples into batches of nearly one size.
+
+    A last batch of a few examples ruins batch normalisation: 100 examples by 32 leave one of 4, and cost a small
+    network 11 points of accuracy.
+    """
+    return -(-examples // -(-examples // most))
+
+
 def carry_out(
     network: Network, plan: Plan, arm: str, spec: RunSpec, train: Examples, validation: Examples, teller: Teller
 ) -> bool:
@@ -58,22 +68,24 @@ def carry_out(
         if teller.stop_asked():
             return False
         network.freeze_all_but(phase.learning)
-        model, seen, checked = _model_and_inputs(network, phase, arm, train, validation, teller)
+        try:
+            model, seen, checked = _model_and_inputs(network, phase, arm, train, validation, teller)
+        except Stopped:
+            return False
         teller("phase", arm=arm, index=index, **told(phase, network.cards))
         teller("stage", stage="training", arm=arm)
         model.compile(
             optimizer=OPTIMIZERS[spec.optimizer](phase.learning_rate), loss=LOSSES[spec.loss](), metrics=["accuracy"]
         )
-        callbacks: list[keras.callbacks.Callback] = [
-            EpochTeller(teller, arm, index, epoch, len(train), spec.batch_size)
-        ]
+        batch_size = even_batch_size(len(train), spec.batch_size)
+        callbacks: list[keras.callbacks.Callback] = [EpochTeller(teller, arm, index, epoch, len(train), batch_size)]
         if spec.early_stopping:
             callbacks.append(
                 keras.callbacks.EarlyStopping("val_loss", patience=spec.early_stopping, restore_best_weights=True)
             )
         model.fit(
             seen, train.y, validation_data=(checked, validation.y), epochs=phase.epochs,
-            batch_size=spec.batch_size, verbose=0, callbacks=callbacks,
+            batch_size=batch_size, verbose=0, callbacks=callbacks,
         )  # fmt: skip
         epoch += phase.epochs
     return not teller.stop_asked()
@@ -92,6 +104,14 @@ def _model_and_inputs(
         return keras.Model(inputs, network.tail(cut)(front(inputs))), train.x, validation.x
     teller("stage", stage="features", arm=arm)
     whole = len(train) + len(validation)
-    seen = features.compute(network, cut, train.x, lambda done, _: teller.progress(done, whole))
-    checked = features.compute(network, cut, validation.x, lambda done, _: teller.progress(len(train) + done, whole))
+
+    def told_from(before: int) -> Callable[[int, int], None]:
+        def tell(done: int, _: int) -> None:
+            teller.progress(before + done, whole)
+            teller.stop_here_if_asked()
+
+        return tell
+
+    seen = features.compute(network, cut, train.x, told_from(0))
+    checked = features.compute(network, cut, validation.x, told_from(len(train)))
     return network.tail(cut), seen, checked

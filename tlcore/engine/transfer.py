@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,16 +82,22 @@ def match(source: Sequence[Tensor], target: Sequence[Tensor]) -> dict[str, str]:
     )
     for same in alike:
         taken = set(pairs.values())
-        free = [t for t in source if t.path not in taken]
-        for layer in dict.fromkeys(t.layer for t in target if t.path not in pairs):
-            wanted = [t for t in target if t.layer == layer]
-            found = [next((f for f in free if f.shape == t.shape and same(f, t)), None) for t in wanted]
-            origins = {f.layer for f in found if f}
-            if None in found or len(origins) != 1:
-                continue
-            pairs |= {t.path: f.path for t, f in zip(wanted, found, strict=True) if f}
-            free = [f for f in free if f.layer not in origins]
+        free = _by_layer(t for t in source if t.path not in taken)
+        for wanted in _by_layer(t for t in target if t.path not in pairs).values():
+            for layer, offered in free.items():
+                found = [next((f for f in offered if f.shape == t.shape and same(f, t)), None) for t in wanted]
+                if None not in found:
+                    pairs |= {t.path: f.path for t, f in zip(wanted, found, strict=True) if f}
+                    del free[layer]
+                    break
     return pairs
+
+
+def _by_layer(tensors: Iterable[Tensor]) -> dict[str, list[Tensor]]:
+    layers: dict[str, list[Tensor]] = {}
+    for tensor in tensors:
+        layers.setdefault(tensor.layer, []).append(tensor)
+    return layers
 
 
 def save(network: Network, path: Path) -> None:
@@ -104,9 +110,9 @@ def copy(path: Path, network: Network, *, head: bool) -> Receipt:
     """Copy what :func:`save` kept into the network's body, and into its head if asked to."""
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
-    kinds = {t.path: t.kind for t, _ in _tensors(network)}
-    source = [Tensor(name, kinds.get(name, ""), array.shape) for name, array in arrays.items()]
     receipt, variables = Receipt(), dict(_tensors(network))
+    kinds = {_stem(t.path): t.kind for t in variables}
+    source = [Tensor(name, kinds.get(_stem(name), ""), array.shape) for name, array in arrays.items()]
     offered = [t for t in source if head or t.block != "head"]
     pairs = match(offered, [t for t in variables if head or t.block != "head"])
     by_path = {t.path: t for t in source}
@@ -120,6 +126,11 @@ def copy(path: Path, network: Network, *, head: bool) -> Receipt:
         if tensor.path not in pairs.values():
             receipt.note(UNUSED, tensor)
     return receipt
+
+
+def _stem(path: str) -> str:
+    """What a layer is called without its number: the same for all layers of one kind."""
+    return path.split("/")[-2].rsplit("_", 1)[0]
 
 
 def nothing(network: Network) -> Receipt:
