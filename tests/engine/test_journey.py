@@ -1,0 +1,116 @@
+"""The ways in which a run's way can end, carried out in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import until
+
+from tlcore import RunSpec, runs, worker
+from tlcore.admission import admit
+from tlcore.datasets import DATASETS
+from tlcore.datasets.cards import Download
+from tlcore.engine import journey
+from tlcore.sources import source
+
+VECTORS = RunSpec(dataset="vectors_b", source="vectors_a", strategy="fine_tune", samples_per_class=20, epochs=2)
+
+
+def carried_out(run: str) -> runs.Run:
+    taken, lock = runs.claim()
+    assert taken.id == run
+    with lock:
+        journey.carry_out(taken)
+    return runs.get(run)
+
+
+def stopped_once(true) -> threading.Thread:
+    """Ask every running run to stop as soon as ``true()`` is; the thread's ``asked`` is when."""
+
+    def watch() -> None:
+        until(true)
+        thread.asked = time.monotonic()
+        for run in runs.all_runs():
+            if worker.follow(run.id).stage and not run.label.startswith("Source"):
+                runs.ask_to_stop(run.id)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_a_source_is_trained_first_and_only_once(lab: Path):
+    first, second = runs.create(admit(VECTORS)), runs.create(admit(VECTORS.revised(seed=1)))
+    assert carried_out(first).status == "finished", worker.follow(first).failure
+    card = source("vectors_a")
+    assert runs.get(card.run).status == "finished" and runs.get(card.run).spec == card.spec
+    stages = [event.data for event in runs.events(first) if event.kind == "stage"]
+    assert stages[0] == {"stage": "source", "run": card.run}
+    carried_out(second)
+    assert len(runs.all_runs()) == 3
+    story = worker.follow(second)
+    assert story.receipt["copied"]["tensors"] == 4 and story.receipt["largest_difference"] == 0.0
+    # Both arms answer the same test examples.
+    with np.load(runs.folder(second) / "predictions.npz") as kept:
+        assert kept["transfer"].shape == kept["scratch"].shape == (len(kept["labels"]), 10)
+
+
+def test_a_stop_while_the_source_is_in_training_stops_both(lab: Path):
+    run = runs.create(admit(VECTORS))
+    thread = stopped_once(lambda: any(worker.follow(one.id).epochs for one in runs.all_runs()))
+    assert carried_out(run).status == "stopped"
+    assert time.monotonic() - thread.asked < 4
+    thread.join()
+    assert [one.status for one in runs.all_runs()] == ["stopped", "stopped"] and source("vectors_a").run is None
+
+
+def test_a_stop_in_the_control_keeps_the_answer_without_a_control(lab: Path, source_run: str):
+    spec = RunSpec(
+        dataset="digits", source=f"run:{source_run}", strategy="linear_probe", samples_per_class=30, epochs=30,
+        learning_rate=0.001, batch_size=256,
+    )  # fmt: skip
+    run = runs.create(admit(spec))
+    thread = stopped_once(lambda: any(e["arm"] == "scratch" for e in worker.follow(run).epochs))
+    assert carried_out(run).status == "stopped"
+    thread.join()
+    answer = runs.get(run).result
+    assert answer["test"]["accuracy"] > 0 and answer["control"] is None and answer["gain"] is None
+    assert (runs.folder(run) / "model.keras").is_file()
+
+
+def test_a_source_that_cannot_be_trained_is_why(lab: Path, monkeypatch: pytest.MonkeyPatch):
+    nowhere = Download("no-such-host.invalid", 1000, (60_000, 10_000))
+    for name in ("mnist", "fashion_mnist"):
+        monkeypatch.setitem(DATASETS, name, dataclasses.replace(DATASETS[name], download=nowhere))
+    run = runs.create(admit(RunSpec(dataset="fashion_mnist", source="mnist", strategy="fine_tune")))
+    assert carried_out(run).status == "failed"
+    reason = worker.follow(run).failure["reason"]
+    assert "source mnist could not be trained" in reason and "mnist.npz" in reason
+    assert [one.status for one in runs.all_runs()] == ["failed", "failed"]
+
+
+def test_a_source_that_was_deleted_meanwhile_is_named(lab: Path, source_run: str):
+    spec = RunSpec(dataset="printed_digits", source=f"run:{source_run}", samples_per_class=2, epochs=2)
+    run = runs.create(admit(spec))
+    runs.delete(source_run)
+    assert carried_out(run).status == "failed"
+    assert f"run:{source_run}" in worker.follow(run).failure["reason"]
+
+
+def test_a_source_whose_weights_are_gone_is_named(lab: Path, source_run: str):
+    spec = RunSpec(dataset="printed_digits", source=f"run:{source_run}", samples_per_class=2, epochs=2)
+    run = runs.create(admit(spec))
+    (runs.folder(source_run) / "weights.npz").unlink()
+    assert carried_out(run).status == "failed"
+    assert "weights.npz" in worker.follow(run).failure["reason"]
+
+
+def test_a_newer_version_s_question_fails_with_a_plain_reason(lab: Path):
+    run = runs.create({"dataset": "digits", "colour": "red"})
+    assert carried_out(run).status == "failed"
+    assert "colour" in worker.follow(run).failure["reason"]

@@ -1,0 +1,50 @@
+import keras
+import numpy as np
+import pytest
+
+from tlcore.engine.network import Network
+from tlcore.networks import NETWORKS
+
+SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (13,)]
+PAIRS = [(name, shape) for name in NETWORKS for shape in SHAPES if name != "small_cnn" or len(shape) == 3]
+
+
+def built(name: str, shape: tuple[int, ...], classes: int = 7) -> Network:
+    return Network(NETWORKS[name].whole(shape, classes), keras.layers.Rescaling(1 / 16))
+
+
+@pytest.mark.parametrize(("name", "shape"), PAIRS)
+def test_what_is_built_is_what_was_drawn(name: str, shape: tuple[int, ...]):
+    network = built(name, shape)
+    for card, block in zip(network.cards, network.blocks, strict=True):
+        assert block.name == card.name and block.input_shape[1:] == card.input_shape
+        assert block.output_shape[1:] == card.output_shape
+        weights = [w for layer in block.layers for w in layer.weights if str(w.dtype).startswith("float")]
+        assert tuple(tuple(weight.shape) for weight in weights) == card.weights
+        assert sum(int(np.prod(weight.shape)) for weight in weights) == card.parameters
+    assert network.whole().output_shape == (None, 7)
+
+
+def test_front_and_tail_are_the_whole():
+    network = built("small_cnn", (8, 8, 1))
+    x = np.random.default_rng(0).integers(0, 17, (5, 8, 8, 1)).astype(np.float32)
+    expected = network.whole().predict(x, verbose=0)
+    assert np.allclose(expected.sum(1), 1, atol=1e-6)
+    for cut in range(1, len(network.blocks)):
+        features = network.front(cut).predict(x, verbose=0)
+        np.testing.assert_allclose(network.tail(cut).predict(features, verbose=0), expected, atol=1e-6)
+
+
+def test_freeze_all_but():
+    network = built("small_cnn", (8, 8, 1))
+    for learning in (("head",), network.names, (), network.names[-2:], network.names):
+        network.freeze_all_but(learning)
+        for block in network.blocks:
+            assert all(layer.trainable == (block.name in learning) for layer in block.layers)
+            assert bool(block.trainable_weights) == (block.name in learning)
+
+
+def test_an_unknown_layer():
+    card = NETWORKS["dense_64"].blocks((4,))[0]
+    with pytest.raises(ValueError, match="unknown layer"):
+        Network([type(card)("x", (("sing", 3),), (4,), (4,), (), 0)], keras.layers.Rescaling(1))
