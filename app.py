@@ -1,9 +1,11 @@
 """Transfer Lab in the browser: ``streamlit run app.py``."""
 
+from pathlib import Path
+
 import streamlit as st
 
 st.set_page_config(page_title="Transfer Lab", page_icon=":material/move_down:", layout="wide")
-st.logo("static/logo.svg", size="large")
+st.logo(Path(__file__).with_name("static") / "logo.svg", size="large")
 
 st.navigation(
     [

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
+from streamlit.runtime.pages_manager import PagesManager
 
 from tlcore import runs, worker
 from tlcore.datasets import DATASETS
@@ -24,6 +25,7 @@ _WIDGET = "field "
 @contextmanager
 def page(title: str, about: str) -> Iterator[None]:
     """A page's heading and, when the home folder is damaged, what to do instead of a stack of errors."""
+    _stand_in_the_frame()
     st.html("<style>.stMainBlockContainer {padding-top: 4.5rem; max-width: 90rem; margin: 0 auto}</style>")
     st.title(title, anchor=False)
     st.caption(about)
@@ -33,6 +35,19 @@ def page(title: str, about: str) -> Iterator[None]:
         st.error(f"**The list of runs cannot be read.** {error}.", icon=":material/broken_image:")
     except Refused as error:  # a run that a version with other fields was asked for
         refusals(error.problems)
+
+
+def _stand_in_the_frame() -> None:
+    """See that ``app.py`` runs around this page.
+
+    After a server's start, and until ``st.navigation`` has been called once, Streamlit takes a folder named ``pages``
+    for a menu of its own: whoever comes first by a page's own address, a tab that reconnects say, gets the page alone.
+    """
+    newcomer = "framed" not in st.session_state
+    st.session_state["framed"] = True
+    if newcomer and PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 # The draft

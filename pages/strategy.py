@@ -40,7 +40,7 @@ def choose_source() -> None:
     source_card(fitting[chosen])
     others = [s for s in every if s.name not in fitting]
     if others:
-        st.caption("Not offered, since they take other inputs: " + ", ".join(s.title for s in others) + ".")
+        st.caption("Not offered, since they take other inputs: " + " · ".join(s.title for s in others))
 
 
 def change_source(origin: Source) -> None:
@@ -153,7 +153,7 @@ def plan(spec: RunSpec) -> None:
         config={"displayModeBar": False},
         alt="; ".join(f"{p.name}: {p.epochs} epochs" for p in main),
     )
-    st.caption(
+    st.markdown(
         ":blue[**blue**] stays frozen · :orange[**orange**] learns, stronger with the learning rate · "
         ":green[**green frame**] a new head"
     )

@@ -137,17 +137,21 @@ def heading(run: Run) -> None:
         actions(run)
 
 
+def alive(run: Run) -> bool:
+    """Whether there is anything to wait for: this run, the engine that still writes its answer, or the queue."""
+    return not run.over or runs.is_held(run.id) or bool(runs.waiting())
+
+
 def watch(run: Run) -> None:
-    """Look every second while the run is alive: what is new is read, and a new status starts the page over."""
-    live = not run.over or runs.is_held(run.id)
+    """Look every second while there is something to wait for; a new status starts the page over."""
+    live = alive(run)
 
     @st.fragment(run_every="1s" if live else None)
     def look() -> None:
         now = runs.get(run.id)
-        if now.status == WAITING:
-            worker.wake()
+        worker.wake()
         draw(now, ui.story(run.id))
-        if live and (now.status != run.status or (now.over and not runs.is_held(run.id))):
+        if live and (now.status != run.status or not alive(now)):
             st.rerun()
 
     look()

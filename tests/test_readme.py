@@ -72,7 +72,9 @@ def test_the_dataset_of_the_example_loads() -> None:
 
 def test_the_strategy_of_the_example_plans() -> None:
     names = dict(vars(strategies))
-    exec(snippet("Add a strategy").rstrip().removesuffix(",").replace('Strategy("half"', 'made = Strategy("half"'), names)
+    exec(
+        snippet("Add a strategy").rstrip().removesuffix(",").replace('Strategy("half"', 'made = Strategy("half"'), names
+    )
     plan = names["made"].plan(RunSpec(epochs=10), ["a", "b", "c", "head"])
     assert [phase.learning for phase in plan] == [("head",), ("c", "head")]
     assert "half" not in STRATEGIES

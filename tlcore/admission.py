@@ -65,6 +65,9 @@ def _problems(spec: RunSpec) -> Iterator[Problem]:
     if (other := looked_up["evaluate_on"]) and other.name not in like:
         yield Problem("evaluate_on", other.name, f"another dataset of the shape and classes of {dataset.name}",
                       f"choose one of {', '.join(like)}, or leave it out" if like else "leave it out")  # fmt: skip
+    if other and origin.spec and other.name == origin.spec.dataset:
+        yield Problem("evaluate_on", other.name, f"a dataset that the source {spec.source} has not learnt from",
+                      "choose another one, or leave it out")  # fmt: skip
     if spec.device == "gpu" and not devices.gpus():
         yield Problem("device", "gpu", "a GPU that this computer can use", "choose 'auto' or 'cpu'")
 
@@ -89,8 +92,8 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
                       f"{spec.source} takes {_size(own)}: choose another source, or 'none' with 'scratch'")  # fmt: skip
         return
     if origin.spec and _has_seen_the_test(origin.spec, spec, dataset):
-        yield Problem("seed", spec.seed, f"{origin.spec.seed} with test_share {origin.spec.test_share:g}, as the source "
-                      f"{spec.source} has: else it has learnt from examples that this run tests on",
+        yield Problem("seed", spec.seed, f"{origin.spec.seed} with test_share {origin.spec.test_share:g}, as the "
+                      f"source {spec.source} has: else it has learnt from examples that this run tests on",
                       f"choose the seed {origin.spec.seed}, or a source that was trained on other data")  # fmt: skip
     try:
         body = blocks(spec)

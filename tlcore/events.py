@@ -110,7 +110,7 @@ class Story:
                 self.failure = data
             case "finished":
                 self.seconds = data["seconds"]
-        if event.kind in ENDS:
+        if event.kind in ENDS and self.end is None:
             self.end, self.ended = event.kind, event.time
 
     @property

@@ -96,7 +96,8 @@ def suited(spec: RunSpec) -> RunSpec:
         return origin.spec is not None and origin.spec.dataset != spec.dataset and fits(origin, shape)
 
     if spec.source != NONE and suits(source(spec.source)):
-        return spec
+        same_classes = source(spec.source).blocks[-1].output_shape == (len(DATASETS[spec.dataset].classes),)
+        return spec if spec.strategy != "copy_all" or same_classes else spec.revised(strategy="lp_ft")
     chosen = next((name for name, origin in SOURCES.items() if suits(origin)), NONE)
     strategy = "scratch" if chosen == NONE else ("lp_ft" if spec.strategy in ("scratch", "copy_all") else spec.strategy)
     return spec.revised(source=chosen, strategy=strategy, network=None, control=True)

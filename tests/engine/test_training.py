@@ -216,5 +216,3 @@ def test_a_teller_listens_for_the_run_that_waits_for_it(teller: Teller):
     listening._listened = listening.parent._listened = 0.0
     assert listening.stop_asked() and not child.stop_asked()
     parent[1].release()
-
-
