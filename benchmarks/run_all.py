@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import bench
 
@@ -21,18 +25,33 @@ def figures(printed: str) -> list[list[str]]:
     return lines[heads[-1] + 2 :] if heads else []
 
 
+def measured(name: str, *options: str) -> tuple[list[list[str]], bool]:
+    """What one benchmark found, and whether it met its bars."""
+    print(f"{name} …", file=sys.stderr, flush=True)
+    script = bench.ROOT / "benchmarks" / f"{name}.py"
+    done = subprocess.run([sys.executable, str(script), *options], stdout=subprocess.PIPE, text=True)
+    rows = figures(done.stdout) or [["it broke", f"exit status {done.returncode}", "", "MISSED"]]
+    return [[*row, f"{name}.py"] for row in rows], done.returncode == 0
+
+
 def main() -> None:
-    found, wrong = [], False
-    for name in SCRIPTS:
-        print(f"{name} …", file=sys.stderr, flush=True)
-        script = bench.ROOT / "benchmarks" / f"{name}.py"
-        done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-        wrong |= done.returncode != 0
-        rows = figures(done.stdout) or [["it broke", f"exit status {done.returncode}", "", "MISSED"]]
-        found += [("" if number else f"{name}.py", *row) for number, row in enumerate(rows)]
-    print(f"On {bench.machine()}\n")
-    print(bench.table(("benchmark", *bench.COLUMNS), found))
-    sys.exit(wrong)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there, for docs/tables.py")
+    path = parser.parse_args().json
+    found, met = list[list[str]](), True
+    with tempfile.TemporaryDirectory() as folder:
+        gains = Path(folder) / "gain.json"
+        for name in SCRIPTS:
+            rows, own = measured(name, *(("--all", "--json", str(gains)) if name == "gain" else ()))
+            found, met = found + rows, met and own
+        print(f"On {bench.machine()}\n")
+        print(bench.table((*bench.COLUMNS, "benchmark"), found))
+        if path:
+            kept = [[what, value, bar, script] for what, value, bar, _, script in found]
+            gain = json.loads(gains.read_text())["rows"]
+            text = json.dumps({"machine": bench.machine(), "figures": kept, "gain": gain}, indent=1)
+            path.write_text(text + "\n")
+    sys.exit(not met)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import mean
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -38,8 +39,8 @@ def recipes() -> str:
 
 
 def measured() -> str:
-    rows = json.loads((ROOT / "docs" / "measured.json").read_text())["bars"]
-    return table(("what", "measured", "bar"), [(row["what"], row["measured"], row["bar"]) for row in rows])
+    rows = json.loads((ROOT / "docs" / "measured.json").read_text())["figures"]
+    return table(("what", "measured", "bar", "script"), rows)
 
 
 def gain() -> str:
@@ -48,10 +49,10 @@ def gain() -> str:
     cells = [
         (
             str(row["samples_per_class"]),
-            f"{row['transfer']:.3f}",
-            f"{row['scratch']:.3f}",
-            f"{100 * row['gain']:+.1f}",
-            f"{100 * row['interval'][0]:+.1f} to {100 * row['interval'][1]:+.1f}",
+            f"{mean(row['accuracies']['transfer']):.3f}",
+            f"{mean(row['accuracies']['scratch_best']):.3f}",
+            f"{100 * row['gain']['mean']:+.1f}",
+            f"{100 * row['gain']['interval'][0]:+.1f} to {100 * row['gain']['interval'][1]:+.1f}",
         )
         for row in rows
     ]
