@@ -25,9 +25,9 @@ def newest() -> str | None:
     return next((run.id for run in runs.all_runs() if run.result and not run.label.startswith("Source: ")), None)
 
 
-def verdict(run: Run, result: dict[str, Any]) -> None:
+def verdict(run: Run, result: dict[str, Any], seeds: int) -> None:
     """The answer in one sentence, in the colour of its meaning."""
-    sentence, gain = gain_sentence(run.spec, result), result["gain"]
+    sentence, gain = gain_sentence(run.spec, result, seeds), result["gain"]
     if gain is None or gain["interval"][0] <= 0 <= gain["interval"][1]:
         st.info(f"#### {sentence}", icon=":material/balance:")
     elif gain["gain"] > 0:
@@ -72,9 +72,8 @@ def row(name: str, test: dict[str, Any], control: bool = False) -> tuple[str, fl
     return name, test["accuracy"], *test["interval"], control
 
 
-def beside(run: Run, result: dict[str, Any]) -> None:
+def beside(others: list[Run], result: dict[str, Any]) -> None:
     """This run, its control, and other strategies that were tried on the same examples."""
-    others = comparison.side_by_side(run)
     rows = [row(name_of(other), (other.result or {})["test"]) for other in others if other.result]
     if result["control"]:
         rows.append(row("From scratch", result["control"], control=True))
@@ -96,11 +95,9 @@ def name_of(run: Run) -> str:
     return STRATEGIES[spec.strategy].title + (f", from {spec.source}" if spec.source != "none" else "")
 
 
-def seeds(run: Run) -> None:
+def seeds(repeats: list[Run]) -> None:
     """The same question with other seeds: the mean gain, once there is more than one."""
-    if not run.result or not run.result["gain"]:
-        return
-    gains = {r.spec.seed: r.result["gain"]["gain"] for r in comparison.repeats(run) if r.result and r.result["gain"]}
+    gains = {run.spec.seed: run.result["gain"]["gain"] for run in repeats if run.result and run.result["gain"]}
     if len(gains) < 2:
         return
     st.markdown(f"**{seeds_sentence(evaluation.over_seeds([*gains.values()]))}**")
@@ -109,9 +106,9 @@ def seeds(run: Run) -> None:
         st.dataframe(frame, hide_index=True, column_config={"gain": st.column_config.NumberColumn(format="percent")})
 
 
-def next_step(run: Run) -> None:
+def next_step(run: Run, repeats: list[Run]) -> None:
     """Repeat while there are too few seeds to tell; then try something else."""
-    spec, tried = run.spec, {other.spec.seed for other in comparison.repeats(run)}
+    spec, tried = run.spec, {other.spec.seed for other in repeats}
     missing = 6 - len(tried) if spec.control else 0
     again = f"Repeat with {missing} more seed{'s' * (missing != 1)}"
     with st.container(horizontal=True):
@@ -236,11 +233,13 @@ def show(run: Run) -> None:
             icon=":material/stop_circle:",
         )
     st.markdown(f"#### {words.title(run)}")
-    verdict(run, result)
+    every = runs.all_runs()
+    repeats = comparison.repeats(run, every)
+    verdict(run, result, len(repeats))
     figures(result)
-    seeds(run)
-    next_step(run)
-    beside(run, result)
+    seeds(repeats)
+    next_step(run, repeats)
+    beside(comparison.side_by_side(run, every), result)
     st.subheader("How it learnt", anchor=False)
     st.plotly_chart(charts.learning_curves(story), key="curves", config=CALM, alt="Accuracy and loss by epoch")
     per_class(result, dataset)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from . import runs
 from .runs import Run
 from .spec import Refused, RunSpec
 
 
-def repeats(run: Run, others: Sequence[Run] | None = None) -> list[Run]:
-    """Finished runs of the same question, this one among them, one a seed (the latest), by seed."""
+def repeats(run: Run, others: Sequence[Run]) -> list[Run]:
+    """Of ``others``, newest first: the finished runs of the same question, one a seed; this one stands for its own."""
     return _one_each(run, others, same=lambda spec: spec.revised(seed=0), key=lambda spec: spec.seed)
 
 
-def side_by_side(run: Run, others: Sequence[Run] | None = None) -> list[Run]:
-    """Finished runs on the same examples with the same budget and seed, by whatever source and strategy."""
+def side_by_side(run: Run, others: Sequence[Run]) -> list[Run]:
+    """Of ``others``: the finished runs on the same examples with the same budget, whatever they borrowed and how."""
 
     def same(spec: RunSpec) -> RunSpec:
         return spec.revised(source="", strategy="", blocks=1, control=False, network=None)
@@ -24,11 +23,11 @@ def side_by_side(run: Run, others: Sequence[Run] | None = None) -> list[Run]:
 
 
 def _one_each(
-    run: Run, others: Sequence[Run] | None, *, same: Callable[[RunSpec], RunSpec], key: Callable[[RunSpec], object]
+    run: Run, others: Sequence[Run], *, same: Callable[[RunSpec], RunSpec], key: Callable[[RunSpec], object]
 ) -> list[Run]:
     """The latest finished run for each ``key``, of those whose specs are ``same``; ``run`` stands for its own."""
     found: dict[object, Run] = {}
-    for other in reversed(others if others is not None else runs.all_runs()):
+    for other in reversed(others):
         if other.id != run.id and (other.status != "finished" or not other.result):
             continue
         try:

@@ -12,10 +12,11 @@ from .strategies import STRATEGIES
 ONE_SEED = "One seed: repeat with more before you rely on it."
 
 
-def gain_sentence(spec: RunSpec, result: dict[str, Any]) -> str:
+def gain_sentence(spec: RunSpec, result: dict[str, Any], seeds: int = 1) -> str:
     """What a run's answer means, in one or two plain sentences.
 
-    ``result`` is the data of a run's ``result`` event (:mod:`tlcore.engine.journey` says what it holds).
+    ``result`` is the data of a run's ``result`` event (:mod:`tlcore.engine.journey` says what it holds);
+    ``seeds`` is how many the question was asked with, this one among them: a single one is called an anecdote.
     """
     got = f"got {result['test']['accuracy']:.3f}"
     if STRATEGIES[spec.strategy].copies == "nothing":
@@ -29,7 +30,8 @@ def gain_sentence(spec: RunSpec, result: dict[str, Any]) -> str:
     low, high = gain["interval"]
     if low <= 0 <= high:
         return f"{said} That is no clear difference on these {count(result['test']['examples'])} test examples."
-    return f"{said} {ONE_SEED}" if gain["gain"] > 0 else f"{said} Borrowing hurt here. {ONE_SEED}"
+    hurt = "" if gain["gain"] > 0 else " Borrowing hurt here."
+    return f"{said}{hurt}" + (f" {ONE_SEED}" if seeds == 1 else "")
 
 
 def title(run: Run) -> str:
