@@ -11,6 +11,8 @@ from streamlit.errors import StreamlitPageNotFoundError
 from streamlit.runtime.pages_manager import PagesManager
 
 from tlcore import runs, worker
+from tlcore.admission import admit
+from tlcore.catalogue import UnknownName
 from tlcore.datasets import DATASETS
 from tlcore.datasets.split import most_samples_per_class
 from tlcore.events import Story
@@ -18,6 +20,16 @@ from tlcore.recipes import DEFAULT, RECIPES, Recipe, budgeted, suited
 from tlcore.runs import DamagedHome, Run, UnknownRun
 from tlcore.spec import Problem, Refused, RunSpec
 
+LABELS = {
+    "samples_per_class": "Examples a class to learn from",
+    "evaluate_on": "Then also try it on",
+    "blocks": "How many of the last blocks learn",
+    "validation_share": "Share for validation",
+    "test_share": "Share for the test",
+    "source": "Source network",
+    "strategy": "Freezing strategy",
+}
+"""What the pages call a field of the question, where it is not just its name."""
 _WIDGET = "field "
 """What the keys of widgets that stand for a field of the draft begin with."""
 
@@ -35,6 +47,8 @@ def page(title: str, about: str) -> Iterator[None]:
         st.error(f"**The list of runs cannot be read.** {error}.", icon=":material/broken_image:")
     except Refused as error:  # a run that a version with other fields was asked for
         refusals(error.problems)
+    except UnknownName as error:  # a dataset, source or strategy that is gone
+        st.error(f"{error}.", icon=":material/search_off:")
 
 
 def _stand_in_the_frame() -> None:
@@ -45,7 +59,7 @@ def _stand_in_the_frame() -> None:
     """
     newcomer = "framed" not in st.session_state
     st.session_state["framed"] = True
-    if newcomer and PagesManager.uses_pages_directory:
+    if newcomer and getattr(PagesManager, "uses_pages_directory", False):
         PagesManager.uses_pages_directory = False
         st.rerun()
 
@@ -137,10 +151,11 @@ def questions() -> list[RunSpec]:
 def ask(questions: Sequence[RunSpec]) -> None:
     """Ask all these questions and watch the first of them; or show what was refused."""
     try:
-        started = [worker.start(question) for question in questions]
+        admitted = [admit(question) for question in questions]  # all of them, before the first is asked
     except Refused as error:
         refusals(error.problems)
     else:
+        started = [worker.start(question) for question in admitted]
         open_run(started[0])
         go("training", started[0])
 
@@ -148,9 +163,9 @@ def ask(questions: Sequence[RunSpec]) -> None:
 def refusals(problems: tuple[Problem, ...]) -> None:
     """What is wrong with a question, in words."""
     for problem in problems:
-        name = problem.field.replace("_", " ")
+        name = LABELS.get(problem.field, problem.field.replace("_", " ").capitalize())
         st.error(
-            f"**{name.capitalize()}**: {problem.received} was received; expected {problem.expected}. "
+            f"**{name}**: {problem.received} was received; expected {problem.expected}. "
             f"{problem.remedy[:1].upper()}{problem.remedy[1:]}.",
             icon=":material/report:",
         )
@@ -167,20 +182,18 @@ def open_run(run: str) -> None:
 
 def opened(fallback: Callable[[], str | None] = lambda: None) -> Run | None:
     """The run that the address names, else the one looked at last, else the fallback; None where there is none."""
-    asked = st.query_params.get("run") or st.session_state.get("run")
-    for run in (asked, fallback()):
-        if run:
-            try:
-                found = runs.get(run)
-            except UnknownRun:
-                if run == asked:
-                    st.warning(f"There is no run {run} any more.", icon=":material/search_off:")
-                    st.session_state.pop("run", None)
-                    st.query_params.pop("run", None)
-                continue
-            open_run(found.id)
-            return found
-    return None
+    run = st.query_params.get("run") or st.session_state.get("run") or fallback()
+    if not run:
+        return None
+    try:
+        found = runs.get(run)
+    except UnknownRun:
+        st.warning(f"There is no run {run} any more.", icon=":material/search_off:")
+        st.session_state.pop("run", None)
+        st.query_params.pop("run", None)
+        return opened(fallback)
+    open_run(found.id)
+    return found
 
 
 def story(run: str) -> Story:

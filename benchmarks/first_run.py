@@ -28,7 +28,7 @@ def run_once(*arguments: str) -> float:
 def main() -> None:
     with bench.fresh_home() as home:
         first = run_once()
-        trained = [run.label for run in runs.all_runs() if run.label.startswith("Source: ")]
+        trained = [run.label for run in runs.all_runs(runs.SOURCE)]
         end_engines(home)  # the second one pays for a cold engine too
         second = run_once()
         newest = runs.all_runs()[0]

@@ -36,21 +36,25 @@ def measured(name: str, *options: str) -> tuple[list[list[str]], bool]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="only these; the others' figures stay")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there, for docs/tables.py")
-    path = parser.parse_args().json
+    arguments = parser.parse_args()
+    names, path = arguments.names or SCRIPTS, arguments.json
+    kept = json.loads(path.read_text()) if path and path.exists() else {"figures": [], "gain": []}
     found, met = list[list[str]](), True
     with tempfile.TemporaryDirectory() as folder:
         gains = Path(folder) / "gain.json"
-        for name in SCRIPTS:
+        for name in names:
             rows, own = measured(name, *(("--all", "--json", str(gains)) if name == "gain" else ()))
             found, met = found + rows, met and own
-        print(f"On {bench.machine()}\n")
-        print(bench.table((*bench.COLUMNS, "benchmark"), found))
-        if path:
-            kept = [[what, value, bar, script] for what, value, bar, _, script in found]
-            gain = json.loads(gains.read_text())["rows"]
-            text = json.dumps({"machine": bench.machine(), "figures": kept, "gain": gain}, indent=1)
-            path.write_text(text + "\n")
+        gain = json.loads(gains.read_text())["rows"] if gains.exists() else kept["gain"]
+    print(f"On {bench.machine()}\n")
+    print(bench.table((*bench.COLUMNS, "benchmark"), found))
+    if path:
+        new = [[what, value, bar, script] for what, value, bar, _, script in found]
+        old = [row for row in kept["figures"] if row[3].removesuffix(".py") not in names]
+        rows = sorted(old + new, key=lambda row: SCRIPTS.index(row[3].removesuffix(".py")))
+        path.write_text(json.dumps({"machine": bench.machine(), "figures": rows, "gain": gain}, indent=1) + "\n")
     sys.exit(not met)
 
 

@@ -101,7 +101,9 @@ def watch_download(job: str) -> None:
     worker.wake()
     story = ui.story(job)
     done, of = story.progress.get("done", 0), story.progress.get("of", 1)
-    st.progress(min(1.0, done / of), text=f"Downloading, {done / 1e6:.0f} of {of / 1e6:.0f} MB" if done else "Asking …")
+    st.progress(
+        min(1.0, done / of), text=f"Downloading, {done / 1e6:.0f} of {of / 1e6:.0f} MB" if done else "Connecting …"
+    )
     if runs.get(job).over:
         st.rerun()
 
@@ -174,7 +176,8 @@ def details(dataset: Dataset) -> None:
     if preview is None:
         download(dataset)
     counts = [a + b for a, b in zip(facts.counts, facts.official_test or [0] * len(facts.counts), strict=True)]
-    st.caption("Examples of each class in the whole dataset")
+    names = ", ".join(dataset.classes[:40]) + (" …" if len(dataset.classes) > 40 else "")
+    st.caption(f"{len(dataset.classes)} classes: {names}. Examples of each in the whole dataset:")
     st.plotly_chart(
         charts.class_counts(counts, dataset.classes),
         key="counts",

@@ -10,30 +10,45 @@ import streamlit as st
 from PIL import Image
 
 import ui
-from tlcore import artefacts, charts, comparison, evaluation, runs, words
+from tlcore import admission, artefacts, charts, comparison, evaluation, runs, words
 from tlcore.artefacts import DamagedArtefact
 from tlcore.datasets import DATASETS, Dataset
 from tlcore.events import Story
 from tlcore.runs import Run
-from tlcore.strategies import STRATEGIES
 from tlcore.words import gain_sentence, points, receipt_sentence, seeds_sentence
 
 CALM = {"displayModeBar": False}
 
 
 def newest() -> str | None:
-    return next((run.id for run in runs.all_runs() if run.result and not run.label.startswith("Source: ")), None)
+    return next((run.id for run in runs.all_runs() if run.result), None)
 
 
-def verdict(run: Run, result: dict[str, Any], seeds: int) -> None:
-    """The answer in one sentence, in the colour of its meaning."""
-    sentence, gain = gain_sentence(run.spec, result, seeds), result["gain"]
+def verdict(run: Run, result: dict[str, Any], repeats: list[Run]) -> None:
+    """The answer in one sentence, in the colour of its meaning; over all seeds where there are several."""
+    gains = {own.spec.seed: own.result["gain"]["gain"] for own in repeats if own.result and own.result["gain"]}
+    sentence, gain = gain_sentence(run.spec, result, len(gains)), result["gain"]
+    if len(gains) > 1:
+        gain = evaluation.over_seeds([*gains.values()])
+        sentence, own = seeds_sentence(gain), sentence
     if gain is None or gain["interval"][0] <= 0 <= gain["interval"][1]:
-        st.info(f"#### {sentence}", icon=":material/balance:")
-    elif gain["gain"] > 0:
-        st.success(f"#### {sentence}", icon=":material/trending_up:")
+        st.info(f"**{sentence}**", icon=":material/balance:")
+    elif gain["interval"][0] > 0:
+        st.success(f"**{sentence}**", icon=":material/trending_up:")
     else:
-        st.warning(f"#### {sentence}", icon=":material/trending_down:")
+        st.warning(f"**{sentence}**", icon=":material/trending_down:")
+    if len(gains) > 1:
+        st.markdown(own)
+        with st.expander("Each seed"):
+            frame = pd.DataFrame({"seed": gains.keys(), "gain": gains.values()})
+            share = st.column_config.NumberColumn(format="percent")
+            st.dataframe(frame, hide_index=True, column_config={"gain": share})
+    if elsewhere := result.get("elsewhere"):
+        other = DATASETS[elsewhere["dataset"]]
+        st.markdown(
+            f"Tried on {elsewhere['examples']:,} {other.unit} of **{other.title}**, which it has never learnt from, "
+            f"the same model got {elsewhere['accuracy']:.3f}."
+        )
 
 
 def figures(result: dict[str, Any]) -> None:
@@ -46,10 +61,18 @@ def figures(result: dict[str, Any]) -> None:
         (
             "Macro precision",
             f"{test['macro_precision']:.3f}",
-            "The mean over classes of: how many of its answers are right.",
+            "Of the answers that name a class, how many are right; averaged over classes.",
         ),
-        ("Macro recall", f"{test['macro_recall']:.3f}", "The mean over classes of: how many of the class it finds."),
-        ("Macro F1", f"{test['macro_f1']:.3f}", "The mean over classes of the harmonic mean of both."),
+        (
+            "Macro recall",
+            f"{test['macro_recall']:.3f}",
+            "Of a class's examples, how many it finds; averaged over classes.",
+        ),
+        (
+            "Macro F1",
+            f"{test['macro_f1']:.3f}",
+            "Precision and recall in one (harmonic mean), averaged over classes.",
+        ),
         ("Loss", f"{test['loss']:.3f}", "Cross-entropy on the test examples."),
     ]
     with st.container(horizontal=True, gap="medium"):
@@ -74,9 +97,9 @@ def row(name: str, test: dict[str, Any], control: bool = False) -> tuple[str, fl
 
 def beside(others: list[Run], result: dict[str, Any]) -> None:
     """This run, its control, and other strategies that were tried on the same examples."""
-    rows = [row(name_of(other), (other.result or {})["test"]) for other in others if other.result]
+    rows = [row(words.strategy(other.spec), (other.result or {})["test"]) for other in others if other.result]
     if result["control"]:
-        rows.append(row("From scratch", result["control"], control=True))
+        rows.append(row("From scratch, the control", result["control"], control=True))
     if result.get("elsewhere"):
         title = DATASETS[result["elsewhere"]["dataset"]].title
         rows.append(row(f"The same model on {title}", result["elsewhere"]))
@@ -88,39 +111,29 @@ def beside(others: list[Run], result: dict[str, Any]) -> None:
             config=CALM,
             alt="; ".join(f"{name} {value:.1%}" for name, value, *_ in rows),
         )
+        if len(others) > 1:
+            st.caption("All on the same examples, with the same settings. Each might do better at a rate of its own.")
 
 
-def name_of(run: Run) -> str:
-    spec = run.spec
-    return STRATEGIES[spec.strategy].title + (f", from {spec.source}" if spec.source != "none" else "")
-
-
-def seeds(repeats: list[Run]) -> None:
-    """The same question with other seeds: the mean gain, once there is more than one."""
-    gains = {run.spec.seed: run.result["gain"]["gain"] for run in repeats if run.result and run.result["gain"]}
-    if len(gains) < 2:
-        return
-    st.markdown(f"**{seeds_sentence(evaluation.over_seeds([*gains.values()]))}**")
-    with st.expander("Each seed"):
-        frame = pd.DataFrame({"seed": gains.keys(), "gain": gains.values()})
-        st.dataframe(frame, hide_index=True, column_config={"gain": st.column_config.NumberColumn(format="percent")})
-
-
-def next_step(run: Run, repeats: list[Run]) -> None:
+def next_step(run: Run, repeats: list[Run], every: list[Run]) -> None:
     """Repeat while there are too few seeds to tell; then try something else."""
-    spec, tried = run.spec, {other.spec.seed for other in repeats}
-    missing = 6 - len(tried) if spec.control else 0
-    again = f"Repeat with {missing} more seed{'s' * (missing != 1)}"
+    spec = run.spec
+    asked = [other for other in every if not other.over and other.task == runs.TRAIN]
+    coming = comparison.with_other_seeds(run, asked)
+    tried = {other.spec.seed for other in (*repeats, *coming)}
+    fresh = [seed for seed in range(spec.seed, spec.seed + 12) if seed not in tried][: max(0, 6 - len(tried))]
+    fresh = [seed for seed in fresh if spec.control and admission.possible(spec.revised(seed=seed))]
+    if coming:
+        st.caption(f"{len(coming)} more with other seeds in the queue.")
     with st.container(horizontal=True):
-        if missing > 0 and st.button(
-            again,
+        if fresh and st.button(
+            f"Repeat with {len(fresh)} more seed{'s' * (len(fresh) != 1)}",
             type="primary",
             icon=":material/repeat:",
             help="Six seeds can tell a difference from chance; one cannot.",
         ):
-            fresh = [seed for seed in range(spec.seed, spec.seed + 12) if seed not in tried][:missing]
             ui.ask([spec.revised(seed=seed) for seed in fresh])
-        kind: Literal["primary", "secondary"] = "secondary" if missing > 0 else "primary"
+        kind: Literal["primary", "secondary"] = "secondary" if fresh else "primary"
         if st.button("Change it and run again", type=kind, icon=":material/tune:"):
             ui.replace(spec)
             ui.go("strategy")
@@ -235,10 +248,9 @@ def show(run: Run) -> None:
     st.markdown(f"#### {words.title(run)}")
     every = runs.all_runs()
     repeats = comparison.repeats(run, every)
-    verdict(run, result, len(repeats))
+    verdict(run, result, repeats)
     figures(result)
-    seeds(repeats)
-    next_step(run, repeats)
+    next_step(run, repeats, every)
     beside(comparison.side_by_side(run, every), result)
     st.subheader("How it learnt", anchor=False)
     st.plotly_chart(charts.learning_curves(story), key="curves", config=CALM, alt="Accuracy and loss by epoch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 import pandas as pd
@@ -9,7 +10,8 @@ import streamlit as st
 
 import ui
 from tlcore import runs, words
-from tlcore.runs import RUNNING, STATUSES, Run
+from tlcore.catalogue import UnknownName
+from tlcore.runs import LOST, RUNNING, STATUSES, Run, UnknownRun
 from tlcore.spec import Refused
 
 
@@ -17,19 +19,19 @@ def table(listed: list[Run]) -> pd.DataFrame:
     lines: list[dict[str, object]] = []
     for run in listed:
         try:
-            spec = run.spec
-        except Refused:
-            lines.append({"id": run.id, "status": "made by another version"})
+            spec, title = run.spec, words.title(run)
+        except (Refused, UnknownName):
+            lines.append({"id": run.id, "name": name(run), "status": run.status})
             continue
         result = run.result or {}
         gain = (result.get("gain") or {}).get("gain")
         lines.append(
             {
                 "when": datetime.fromtimestamp(run.created),
-                "name": words.title(run),
+                "name": title,
                 "status": run.status,
                 "dataset": spec.dataset,
-                "a class": spec.samples_per_class,
+                "examples a class": spec.samples_per_class,
                 "source": spec.source,
                 "strategy": spec.strategy,
                 "seed": spec.seed,
@@ -42,15 +44,22 @@ def table(listed: list[Run]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def name(run: Run) -> str:
+    try:
+        return words.title(run)
+    except (Refused, UnknownName):
+        return run.label or "asked by another version"
+
+
 def filtered(listed: list[Run]) -> list[Run]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words = st.text_input(
+        wish = st.text_input(
             "Find", placeholder="a name, a dataset, a strategy …", key="find", icon=":material/search:"
         )
         wanted = st.pills("Status", STATUSES, selection_mode="multi", key="statuses")
     found = [run for run in listed if not wanted or run.status in wanted]
     return [
-        run for run in found if all(w in f"{run.label} {run.id} {run.question}".lower() for w in words.lower().split())
+        run for run in found if all(w in f"{run.label} {run.id} {run.question}".lower() for w in wish.lower().split())
     ]
 
 
@@ -58,19 +67,23 @@ def filtered(listed: list[Run]) -> list[Run]:
 def rename(run: Run) -> None:
     label = st.text_input("Name", run.label, max_chars=200)
     if st.button("Save", type="primary"):
-        runs.rename(run.id, label)
+        with suppress(UnknownRun):  # deleted by another visitor meanwhile
+            runs.rename(run.id, label)
         st.rerun()
 
 
 @st.dialog("Delete for good?")
 def delete(chosen: list[Run]) -> None:
-    st.markdown(f"{len(chosen)} run{'s' * (len(chosen) > 1)} with models and figures. This cannot be undone.")
-    unfinished = "".join(run.question for run in runs.unfinished())
-    if any(run.id in unfinished for run in chosen):
+    st.markdown("These runs go, with their models and figures. This cannot be undone.")
+    st.markdown("\n".join(f"- {name(run)}" for run in chosen[:10]))
+    if len(chosen) > 10:
+        st.markdown(f"and {len(chosen) - 10} more")
+    if any(f"run:{run.id}" in other.question for run in chosen for other in runs.unfinished() if other.status != LOST):
         st.warning("A run that waits or trains borrows from one of them.", icon=":material/warning:")
     if st.button("Delete", type="primary", icon=":material/delete:"):
         for run in chosen:
-            runs.delete(run.id)
+            with suppress(UnknownRun, Refused):  # gone already, or run again by another visitor
+                runs.delete(run.id)
         st.rerun()
 
 
@@ -100,14 +113,14 @@ def actions(chosen: list[Run]) -> None:
         if st.button("Rename", icon=":material/edit:", disabled=one is None) and one:
             rename(one)
         running = any(run.status == RUNNING for run in chosen)
-        if st.button("Delete", icon=":material/delete:", disabled=not chosen or running):
+        if st.button("Delete", icon=":material/delete:", disabled=not chosen or running) and chosen:
             delete(chosen)
     if not chosen:
         st.caption("Tick a run to open, rename, repeat or delete it.")
 
 
 with ui.page("Runs", "Everything that was asked so far, and what came of it."):
-    every = runs.all_runs()
+    every = runs.all_runs(runs.TRAIN, runs.SOURCE)
     if not every:
         st.info("No runs yet.", icon=":material/list:")
         if st.button("Choose a dataset to begin", type="primary", icon=":material/dataset:"):
@@ -117,7 +130,8 @@ with ui.page("Runs", "Everything that was asked so far, and what came of it."):
         picked = st.dataframe(
             table(listed),
             hide_index=True,
-            key="runs",
+            # What is ticked are row numbers: with other rows nothing may stay ticked.
+            key=f"runs {hash(tuple(run.id for run in listed))}",
             on_select="rerun",
             selection_mode="multi-row",
             placeholder="",
@@ -125,7 +139,7 @@ with ui.page("Runs", "Everything that was asked so far, and what came of it."):
             column_config={
                 "when": st.column_config.DatetimeColumn(format="calendar"),
                 "name": st.column_config.TextColumn(width="medium"),
-                "a class": st.column_config.NumberColumn(help="Examples a class; empty for all", format="%d"),
+                "examples a class": st.column_config.NumberColumn(help="Examples a class; empty for all", format="%d"),
                 "accuracy": st.column_config.NumberColumn(format="percent"),
                 "from scratch": st.column_config.NumberColumn(format="percent"),
                 "gain": st.column_config.NumberColumn("gain (points)", format="%+.1f"),

@@ -7,40 +7,46 @@ import streamlit as st
 
 import ui
 from tlcore import admission, charts
+from tlcore.catalogue import UnknownName
 from tlcore.datasets import DATASETS
 from tlcore.networks import NETWORKS, usual
-from tlcore.sources import NONE, Source, everything, fits, source
+from tlcore.sources import NONE, SOURCES, Source, everything, fits, source
 from tlcore.spec import DEVICES, LOSSES, OPTIMIZERS, Refused, RunSpec
 from tlcore.strategies import STRATEGIES, arms
 
 
 def choose_source() -> None:
     draft = ui.draft()
-    shape = DATASETS[draft.dataset].shape
-    every = [own for own in everything() if not own.title.startswith("Source: ")]
-    # A shipped source that was trained on this very dataset would have seen its test examples.
-    fitting = {
-        own.name: own
-        for own in every
-        if fits(own, shape) and (own.name.startswith("run:") or not own.spec or own.spec.dataset != draft.dataset)
-    }
-    if draft.source not in fitting:
-        fitting[draft.source] = source(draft.source)
+    try:
+        present = source(draft.source)
+    except UnknownName:
+        st.warning("The run that this borrowed from is gone.", icon=":material/search_off:")
+        present = SOURCES[NONE]
+        change_source(present)
+    offered = {own.name: own for own in everything() if suits(own)} | {present.name: present}
     chosen = st.selectbox(
         "Source network",
-        list(fitting),
-        index=list(fitting).index(draft.source),
-        format_func=lambda name: fitting[name].title,
-        key=f"source for {draft.dataset}",
+        list(offered),
+        format_func=lambda name: offered[name].title if name in offered else name,
+        **ui.field("source"),
         help="The network whose knowledge is borrowed.",
     )
-    if chosen != draft.source:
-        change_source(fitting[chosen])
+    borrows = STRATEGIES[draft.strategy].copies != "nothing"
+    other_network = present.network and draft.network not in (None, present.network)
+    if borrows == (present.name == NONE) or other_network:
+        change_source(present)
         st.rerun()
-    source_card(fitting[chosen])
-    others = [s for s in every if s.name not in fitting]
+    source_card(offered[chosen])
+    others = [own.title for own in SOURCES.values() if own.name not in offered]
     if others:
-        st.caption("Not offered, since they take other inputs: " + " · ".join(s.title for s in others))
+        st.caption("Not offered, as they take other inputs or have seen this dataset: " + " · ".join(others))
+
+
+def suits(origin: Source) -> bool:
+    """Whether to offer a source: its inputs fit, and a shipped one has not learnt from this very dataset."""
+    dataset = DATASETS[ui.draft().dataset]
+    own = origin.spec is not None and origin.spec.dataset == dataset.name and not origin.name.startswith("run:")
+    return fits(origin, dataset.shape) and not own
 
 
 def change_source(origin: Source) -> None:
@@ -100,7 +106,13 @@ def hyper_parameters() -> None:
         first.number_input(
             "Epochs", 1, 10_000, **ui.field("epochs"), help="Passes over the training examples, all phases together."
         )
-        second.number_input("Batch size", 1, 65_536, **ui.field("batch_size"), help="Examples between two steps.")
+        second.number_input(
+            "Batch size",
+            1,
+            65_536,
+            **ui.field("batch_size"),
+            help="At most so many examples before each step; they are dealt out evenly.",
+        )
         third.number_input(
             "Learning rate",
             1e-8,
@@ -120,11 +132,19 @@ def hyper_parameters() -> None:
             help="Epochs without a better validation loss to wait for; 0 trains to the end.",
         )
         first.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Decides the split and the random weights.")
-        second.selectbox(
-            "Device", list(DEVICES), format_func=lambda name: name, **ui.field("device"), help=str(DEVICES)
-        )
+        second.selectbox("Compute on", list(DEVICES), format_func=DEVICES.__getitem__, **ui.field("device"))
+        dataset = DATASETS[ui.draft().dataset]
+        if like := [own for own in DATASETS if own != dataset.name and DATASETS[own].classes == dataset.classes
+                    and DATASETS[own].shape == dataset.shape]:  # fmt: skip
+            first.selectbox(
+                "Then also try it on",
+                [None, *like],
+                format_func=lambda name: DATASETS[name].title if name else "nothing else",
+                **ui.field("evaluate_on"),
+                help="Another dataset of the same classes, which the finished model has never learnt from.",
+            )
         if ui.draft().source == NONE:
-            shape = DATASETS[ui.draft().dataset].shape
+            shape = dataset.shape
             usable = [n for n in NETWORKS if n != "small_cnn" or len(shape) == 3]
             third.selectbox(
                 "Network",
@@ -133,7 +153,7 @@ def hyper_parameters() -> None:
                 **ui.field("network", lambda own: own or usual(shape)),
             )
         st.segmented_control(
-            "Seeds",
+            "Repeat with",
             [1, 3, 6],
             required=True,
             **ui.remembered("seeds", 1),
@@ -172,7 +192,7 @@ def plan(spec: RunSpec) -> None:
         hide_index=True,
     )
     if reference := STRATEGIES[spec.strategy].reference:
-        st.caption(f"After {reference}")
+        st.caption(f"Paper: {reference}")
 
 
 def begin() -> None:
@@ -199,14 +219,14 @@ def begin() -> None:
 def load_spec() -> None:
     with st.popover("Load a spec", icon=":material/upload_file:", help="A question that was downloaded from a result."):
         file = st.file_uploader("Spec (JSON)", type="json", max_upload_size=1)
-        if file and st.button("Take it"):
+        if file and st.button("Use these settings"):
             try:
                 spec = RunSpec.from_json(file.getvalue())
                 admission.admit(spec)
             except Refused as error:
                 ui.refusals(error.problems)
             else:
-                ui.replace(spec)
+                ui.replace(admission.admit(spec))
                 st.rerun()
 
 
@@ -216,7 +236,7 @@ with ui.page("Choose a strategy", "Whom to borrow from, what stays frozen, and f
         dataset = DATASETS[ui.draft().dataset]
         amount = ui.draft().samples_per_class
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"For **{dataset.title}**, " + (f"{amount} a class" if amount else "all there are"))
+            st.markdown(f"For **{dataset.title}**, " + (f"{amount} a class" if amount else "all examples"))
             load_spec()
         choose_source()
         choose_strategy()

@@ -7,10 +7,10 @@ import time
 import streamlit as st
 
 import ui
-from tlcore import charts, runs, words, worker
+from tlcore import artefacts, charts, runs, words, worker
 from tlcore.datasets import DATASETS
-from tlcore.events import SCRATCH, TRANSFER, Story
-from tlcore.runs import LOST, RUNNING, WAITING, Run
+from tlcore.events import TRANSFER, Story
+from tlcore.runs import LOST, RUNNING, WAITING, DamagedHome, Run, UnknownRun
 
 BADGES = {
     WAITING: ":gray-badge[:material/hourglass_empty: waiting]",
@@ -39,15 +39,19 @@ def followed(story: Story) -> tuple[Story, str]:
 
 
 def figures(run: Run, story: Story) -> None:
-    left, last = story.seconds_left(), story.epochs[-1] if story.epochs else None
+    left = None if run.over else story.seconds_left()
+    last = story.epochs[-1] if story.epochs else None
     told = {
-        "Time left": words.duration(left) if left is not None else ("–" if story.end else "…"),
+        "Time left": words.duration(left) if left is not None else ("–" if run.over else "…"),
         "So far": words.duration(story.seconds_so_far(None if run.over else time.time())),
         "Speed": f"{last['rate']:,.0f} {DATASETS[run.spec.dataset].unit}/s" if last else "…",
     }
-    for arm, name in ((TRANSFER, "Transfer"), (SCRATCH, "From scratch")):
+    for arm in story.arms:
         own = [epoch for epoch in story.epochs if epoch["arm"] == arm]
-        told[f"{name}, validation accuracy"] = f"{own[-1]['val_accuracy']:.1%}" if own else "–"
+        name = (
+            f"{'Transfer' if arm == TRANSFER else 'From scratch'}, validation" if len(story.arms) > 1 else "Validation"
+        )
+        told[f"{name} accuracy"] = f"{own[-1]['val_accuracy']:.1%}" if own else "–"
     with st.container(horizontal=True, gap="large"):
         for name, value in told.items():
             st.metric(name, value, width="content")
@@ -61,7 +65,7 @@ def draw(run: Run, story: Story) -> None:
         ]
         st.progress(0.0, text=f"Waiting: {len(ahead)} before this one" if ahead else "Starting the engine …")
     else:
-        text = shown.doing()
+        text = run.status if run.over else shown.doing()
         st.progress(
             shown.share_done, text=f"{text[:1].upper()}{text[1:]}" + (f" · on {shown.device}" if shown.device else "")
         )
@@ -90,7 +94,7 @@ def outcome(run: Run, story: Story) -> None:
             icon=":material/link_off:",
         )
     elif run.status == "stopped":
-        kept = (run.folder / "model.keras").is_file()
+        kept = artefacts.has_model(run)
         st.info(
             "Stopped. " + ("What was learnt until then is kept." if kept else "Nothing had been learnt yet."),
             icon=":material/stop_circle:",
@@ -126,7 +130,7 @@ def queue(shown: Run) -> None:
             if run.id != shown.id and st.button("Watch", key=f"watch {run.id}", type="tertiary"):
                 ui.open_run(run.id)
                 st.rerun()
-            if run.status == WAITING and st.button("Take out", key=f"take out {run.id}", type="tertiary"):
+            if run.status == WAITING and st.button("Remove from queue", key=f"take out {run.id}", type="tertiary"):
                 runs.ask_to_stop(run.id)
                 st.rerun()
 
@@ -148,9 +152,12 @@ def watch(run: Run) -> None:
 
     @st.fragment(run_every="1s" if live else None)
     def look() -> None:
-        now = runs.get(run.id)
-        worker.wake()
-        draw(now, ui.story(run.id))
+        try:
+            now = runs.get(run.id)
+            worker.wake()
+            draw(now, ui.story(run.id))
+        except (UnknownRun, DamagedHome):  # deleted by another visitor, say: the page tells
+            st.rerun()
         if live and (now.status != run.status or not alive(now)):
             st.rerun()
 

@@ -196,6 +196,19 @@ def test_a_source_that_has_seen_the_test_examples():
     assert admit(RunSpec(source=f"run:{run}", dataset="printed_digits", seed=5))
 
 
+def finished(spec: RunSpec) -> str:
+    run = runs.create(admit(spec))
+    runs.tell(run, "finished", seconds={})
+    return run
+
+
+def test_a_source_whose_own_source_has_seen_the_test_examples():
+    seen = finished(SCRATCH.revised(seed=4))
+    between = finished(RunSpec(dataset="printed_digits", source=f"run:{seen}", seed=9))
+    assert problem(RunSpec(source=f"run:{between}", seed=5)).field == "seed"
+    assert admit(RunSpec(source=f"run:{between}", seed=4))
+
+
 def test_a_source_whose_question_a_newer_version_asked():
     run = runs.create({"dataset": "digits", "colour": "red"})
     runs.tell(run, "finished", seconds={})

@@ -117,7 +117,7 @@ def test_a_newcomer_presses_one_button_a_page_and_gets_a_verdict(server: Server,
     run = runs.get(page.url.split("run=")[1])
     assert run.status == "finished"
     assert run.result
-    verdict = page.locator("[data-testid=stAlert] h4").first
+    verdict = page.locator("[data-testid=stAlert] strong").first
     verdict.wait_for()
     assert gain_sentence(run.spec, run.result) in verdict.inner_text()
 

@@ -54,14 +54,15 @@ def test_paired_gain_by_hand():
     transfer = np.array([True] * 70 + [False] * 30)
     control = np.array([True] * 50 + [False] * 20 + [True] * 10 + [False] * 20)
     told = evaluation.paired_gain(transfer, control)  # 20 better, 10 worse
-    half = 1.959964 * np.sqrt(30 - 10**2 / 100) / 100
+    centre, half = 10 / 102, 1.959964 * np.sqrt(31 - 10**2 / 102) / 102  # half a pair more on either side
     assert told["gain"] == pytest.approx(0.1)
-    assert told["interval"] == pytest.approx([0.1 - half, 0.1 + half])
+    assert told["interval"] == pytest.approx([centre - half, centre + half])
 
 
 def test_no_gain_over_oneself():
     same = np.array([True, False, True])
-    assert evaluation.paired_gain(same, same) == {"gain": 0.0, "interval": [0.0, 0.0]}
+    told = evaluation.paired_gain(same, same)
+    assert told["gain"] == 0.0 and told["interval"][0] == -told["interval"][1] < 0
 
 
 def test_one_seed_is_an_anecdote():
@@ -92,3 +93,9 @@ def test_the_surest_mistakes_come_first():
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
     assert evaluation.surest_mistakes(probabilities, np.array([0, 0, 0, 1])).tolist() == [2, 1]
     assert evaluation.surest_mistakes(probabilities, np.array([0, 0, 0, 1]), most=1).tolist() == [2]
+
+
+def test_a_handful_of_pairs_is_not_called_a_difference():
+    transfer, control = np.ones(36, bool), np.array([False] * 4 + [True] * 32)
+    low, high = evaluation.paired_gain(transfer, control)["interval"]  # McNemar's exact test: p = 0.125
+    assert low < 0 < high

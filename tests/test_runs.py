@@ -136,8 +136,8 @@ def test_the_list_says_of_each_run_what_the_run_says_of_itself():
         runs.tell(run.id, "result", **result(number / 10))
         runs.tell(run.id, ("finished", "failed", "stopped")[number], seconds={})
         lock.release()
-    listed = runs.all_runs()
-    assert [run.status for run in listed] == ["stopped", "failed", "finished"]
+    listed = runs.all_runs(runs.SOURCE)
+    assert runs.all_runs() == [] and [run.status for run in listed] == ["stopped", "failed", "finished"]
     assert listed == [runs.get(run.id) for run in listed]
 
 

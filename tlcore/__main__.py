@@ -260,7 +260,7 @@ def _without_misfits(spec: RunSpec) -> RunSpec:
 def show(arguments: argparse.Namespace) -> int:
     """Print a run's question, plan, answer and receipt."""
     one = runs.get(arguments.run)
-    if one.task != runs.TRAIN:
+    if one.task == runs.FETCH:
         raise UnknownRun(arguments.run)
     if arguments.json:
         print(json.dumps(console.answer(one), allow_nan=False))

@@ -23,12 +23,22 @@ def admit(spec: RunSpec) -> RunSpec:
     return resolved(spec)
 
 
+def possible(spec: RunSpec) -> bool:
+    """Whether the question would be admitted."""
+    try:
+        admit(spec)
+    except Refused:
+        return False
+    return True
+
+
 def resolved(spec: RunSpec) -> RunSpec:
     """Fill in what the question leaves open: the network, and no control where nothing is borrowed."""
     network = spec.network or source(spec.source).network or usual(DATASETS[spec.dataset].shape)
     return spec.revised(
         network=network,
         control=spec.control and STRATEGIES[spec.strategy].copies != "nothing",
+        blocks=spec.blocks if STRATEGIES[spec.strategy].takes_blocks else 1,
         learning_rate=float(spec.learning_rate),  # a whole number in JSON; Keras takes no whole ones
     )
 
@@ -65,10 +75,10 @@ def _problems(spec: RunSpec) -> Iterator[Problem]:
     if (other := looked_up["evaluate_on"]) and other.name not in like:
         yield Problem("evaluate_on", other.name, f"another dataset of the shape and classes of {dataset.name}",
                       f"choose one of {', '.join(like)}, or leave it out" if like else "leave it out")  # fmt: skip
-    if other and origin.spec and other.name == origin.spec.dataset:
+    if other and any(other.name == seen.dataset for seen in _ancestry(origin)):
         yield Problem("evaluate_on", other.name, f"a dataset that the source {spec.source} has not learnt from",
                       "choose another one, or leave it out")  # fmt: skip
-    if spec.device == "gpu" and not devices.gpus():
+    if spec.device == "gpu" and not devices.visible_gpus():
         yield Problem("device", "gpu", "a GPU that this computer can use", "choose 'auto' or 'cpu'")
 
 
@@ -91,10 +101,12 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
         yield Problem("source", spec.source, f"one that takes inputs like {spec.dataset}'s, {_size(dataset.shape)}",
                       f"{spec.source} takes {_size(own)}: choose another source, or 'none' with 'scratch'")  # fmt: skip
         return
-    if origin.spec and _has_seen_the_test(origin.spec, spec, dataset):
-        yield Problem("seed", spec.seed, f"{origin.spec.seed} with test_share {origin.spec.test_share:g}, as the "
-                      f"source {spec.source} has: else it has learnt from examples that this run tests on",
-                      f"choose the seed {origin.spec.seed}, or a source that was trained on other data")  # fmt: skip
+    for seen in _ancestry(origin):
+        if _has_seen_the_test(seen, spec, dataset):
+            yield Problem("seed", spec.seed, f"{seen.seed} with test_share {seen.test_share:g}, as when the source "
+                          f"{spec.source} learnt from {seen.dataset}: else it knows examples that this run tests on",
+                          f"choose the seed {seen.seed}, or a source that was trained on other data")  # fmt: skip
+            return
     try:
         body = blocks(spec)
     except IndexError:
@@ -113,6 +125,16 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
     if any(phase.epochs < 1 for phase in phases):
         yield Problem("epochs", spec.epochs, f"at least {len(phases)}, one for each phase of {spec.strategy!r}",
                       "choose more epochs")  # fmt: skip
+
+
+def _ancestry(origin: Source) -> Iterator[RunSpec]:
+    """The questions that a source was trained by: its own, its source's, and so on. Ends where a run is gone."""
+    while origin.spec:
+        yield origin.spec
+        try:
+            origin = source(origin.spec.source)
+        except UnknownName:
+            return
 
 
 def _has_seen_the_test(source: RunSpec, spec: RunSpec, dataset: Dataset) -> bool:

@@ -41,10 +41,15 @@ def mistakes(run: Run) -> Mistakes:
         raise DamagedArtefact(f"{path} cannot be read ({error})") from None
 
 
+def has_model(run: Run) -> bool:
+    """Whether the run kept a model."""
+    return (run.folder / "model.keras").is_file()
+
+
 def model(run: Run) -> Path:
     """The file of the trained model, raw inputs to probabilities. Raises :class:`DamagedArtefact`."""
     path = run.folder / "model.keras"
-    if not path.is_file():
+    if not has_model(run):
         raise DamagedArtefact(f"{path} is missing")
     return path
 

@@ -117,17 +117,19 @@ def _arm_curves(story: Story, arm: str) -> list[dict[str, Any]]:
     """Training accuracy and loss, then validation accuracy and loss."""
     rows = _thinned([epoch for epoch in story.epochs if epoch["arm"] == arm])
     epochs = np.array([row["epoch"] + 1 for row in rows])
-    colour, name = (ACCENT, "transfer") if arm == TRANSFER else (CONTROL, "from scratch")
+    colour, name = (ACCENT, "transfer, ") if arm == TRANSFER else (CONTROL, "from scratch, ")
+    if arm == SCRATCH and story.arms and TRANSFER not in story.arms:
+        name = ""  # nothing to tell it from
     dash = "dash" if arm == SCRATCH and TRANSFER in story.arms else "solid"
     return [
         {
             "type": "scatter", "x": epochs, "y": np.array([row.get(prefix + measure) for row in rows], float),
             "xaxis": f"x{axis}", "yaxis": f"y{axis}", "mode": "lines+markers" if len(rows) < 3 else "lines",
-            "name": f"{name}, {part}", "legendgroup": f"{arm} {part}",
+            "name": f"{name}{part}", "legendgroup": f"{arm} {part}",
             "showlegend": not axis and (bool(rows) or arm in story.arms),
             "line": {"color": colour, "width": 2.6 if prefix else 1.2, "dash": dash if prefix else "dot"},
             "opacity": 1.0 if prefix else 0.75,
-            "hovertemplate": "epoch %{x}: %{y:.3f}<extra>" + f"{name}, {part}</extra>",
+            "hovertemplate": "epoch %{x}: %{y:.3f}<extra>" + f"{name}{part}</extra>",
         }
         for part, prefix in (("training", ""), ("validation", "val_"))
         for axis, measure in (("", "accuracy"), ("2", "loss"))

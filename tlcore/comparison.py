@@ -13,13 +13,25 @@ def repeats(run: Run, others: Sequence[Run]) -> list[Run]:
     return _one_each(run, others, same=lambda spec: spec.revised(seed=0), key=lambda spec: spec.seed)
 
 
+def with_other_seeds(run: Run, others: Sequence[Run]) -> list[Run]:
+    """Of ``others``, in whatever state: those that ask the same question with another seed."""
+    found = []
+    for other in others:
+        try:
+            if other.spec.seed != run.spec.seed and other.spec.revised(seed=0) == run.spec.revised(seed=0):
+                found.append(other)
+        except Refused:
+            continue
+    return found
+
+
 def side_by_side(run: Run, others: Sequence[Run]) -> list[Run]:
     """Of ``others``: the finished runs on the same examples with the same budget, whatever they borrowed and how."""
 
     def same(spec: RunSpec) -> RunSpec:
         return spec.revised(source="", strategy="", blocks=1, control=False, network=None)
 
-    return _one_each(run, others, same=same, key=lambda spec: (spec.source, spec.strategy, spec.blocks))
+    return _one_each(run, others, same=same, key=lambda spec: (spec.source, spec.strategy, spec.blocks, spec.network))
 
 
 def _one_each(

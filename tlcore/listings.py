@@ -56,7 +56,7 @@ def recipes() -> Iterator[dict[str, Any]]:
 
 def all_runs() -> Iterator[dict[str, Any]]:
     """What ``runs`` lists."""
-    for run in runs.all_runs():
+    for run in runs.all_runs(runs.TRAIN, runs.SOURCE):
         spec, result = _spec(run), run.result or {}
         yield {
             "run": run.id, "when": datetime.fromtimestamp(run.created).astimezone(),

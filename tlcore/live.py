@@ -69,7 +69,8 @@ def _stop(names: Sequence[str]) -> None:
 def _moment(run: str, story: Story, inner: dict[str, Story]) -> Moment:
     """The present moment of a run; while its source is trained on the way, that of the source's run."""
     said, own = "", story
-    if story.began is None and not story.end and any(r.id != run and r.started for r in runs.unfinished()):
+    others = (other for other in runs.unfinished() if other.id != run and other.status == runs.RUNNING)
+    if story.began is None and not story.end and any(others):
         return Moment("waiting for other runs")
     if story.stage.get("stage") == "source" and not story.end and (child := story.stage.get("run")):
         own = worker.follow(child, inner.setdefault(child, Story()))

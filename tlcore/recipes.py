@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .catalogue import Catalogue
+from .catalogue import Catalogue, UnknownName
 from .datasets import DATASETS, split_sizes
 from .sources import NONE, SOURCES, Source, fits, source
 from .spec import RunSpec
@@ -95,8 +95,12 @@ def suited(spec: RunSpec) -> RunSpec:
     def suits(origin: Source) -> bool:
         return origin.spec is not None and origin.spec.dataset != spec.dataset and fits(origin, shape)
 
-    if spec.source != NONE and suits(source(spec.source)):
-        same_classes = source(spec.source).blocks[-1].output_shape == (len(DATASETS[spec.dataset].classes),)
+    try:
+        present = source(spec.source)
+    except UnknownName:  # a run that was deleted
+        present = SOURCES[NONE]
+    if suits(present):
+        same_classes = present.blocks[-1].output_shape == (len(DATASETS[spec.dataset].classes),)
         return spec if spec.strategy != "copy_all" or same_classes else spec.revised(strategy="lp_ft")
     chosen = next((name for name, origin in SOURCES.items() if suits(origin)), NONE)
     strategy = "scratch" if chosen == NONE else ("lp_ft" if spec.strategy in ("scratch", "copy_all") else spec.strategy)

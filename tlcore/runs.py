@@ -27,8 +27,8 @@ from .spec import Problem, Refused, RunSpec
 
 WAITING, RUNNING, LOST = "waiting", "running", "lost"
 STATUSES = (WAITING, RUNNING, *ENDS, LOST)
-TRAIN, FETCH = "train", "fetch"
-"""Tasks that an engine carries out: a run, and the download of a dataset."""
+TRAIN, SOURCE, FETCH = "train", "source", "fetch"
+"""Tasks that an engine carries out: a run, a shipped source's run made on the way, and the download of a dataset."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -40,6 +40,8 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_by_run ON events (run, seq);
 CREATE INDEX IF NOT EXISTS events_by_kind ON events (run, kind) WHERE kind NOT IN ('epoch', 'progress', 'stage');
 """
+FEW = 20
+"""Runs up to which one look a run is cheaper than one look at everybody's headlines."""
 _HEADLINES = ("started", "stop", "result", *ENDS)
 """Kinds of event that the list of runs is made from."""
 
@@ -187,9 +189,10 @@ def get(run: str) -> Run:
     return found[0]
 
 
-def all_runs(task: str = TRAIN) -> list[Run]:
-    """All runs, newest first."""
-    return _listed("WHERE task = ? ORDER BY created DESC", (task,))
+def all_runs(*tasks: str) -> list[Run]:
+    """All runs of these tasks (of what people asked to train, where none is named), newest first."""
+    wanted = tasks or (TRAIN,)
+    return _listed(f"WHERE task IN ({', '.join('?' * len(wanted))}) ORDER BY created DESC", wanted)
 
 
 def waiting() -> list[Run]:
@@ -213,7 +216,7 @@ def _listed(where: str, values: tuple[Any, ...]) -> list[Run]:
     marks = ", ".join("?" * len(_HEADLINES))
     with connection() as db:
         rows = db.execute(f"SELECT id, created, task, label, question FROM runs {where}", values).fetchall()
-        if len(rows) < 2:
+        if len(rows) <= FEW:
             return [_run(row, _headlines_of(row[0])) for row in rows]
         told = db.execute(
             "SELECT run, time, kind, data FROM events "
@@ -302,9 +305,9 @@ def claim() -> tuple[Run, FileLock] | None:
 
 
 def begin(spec: RunSpec, label: str) -> tuple[Run, FileLock]:
-    """Create a run and take it at once, before anybody else can."""
+    """Create a shipped source's run and take it at once, before anybody else can."""
     with transaction():
-        run = create(spec, label=label)
+        run = create(spec, task=SOURCE, label=label)
         own = _begin(run)
     return get(run), own
 
@@ -324,6 +327,13 @@ def ask_to_stop(run: str) -> None:
             tell(run, "stop")
         if status == WAITING:
             tell(run, "stopped")
+
+
+def started_since(moment: float) -> bool:
+    """Whether any run was taken by an engine at that time or later."""
+    with connection() as db:
+        found = db.execute("SELECT 1 FROM events WHERE kind = 'started' AND time >= ? LIMIT 1", (moment,)).fetchone()
+    return found is not None
 
 
 def rename(run: str, label: str) -> None:

@@ -12,7 +12,7 @@ from . import runs
 from .catalogue import Catalogue, UnknownName
 from .datasets import DATASETS
 from .networks import NETWORKS, Block
-from .runs import Run
+from .runs import Run, UnknownRun
 from .spec import Refused, RunSpec
 from .words import title
 
@@ -107,10 +107,14 @@ def source(name: str) -> Source:
     """The card of a shipped source or of ``run:<id>``. Raises UnknownName."""
     if name in SOURCES:
         return SOURCES[name]
-    found = {card.name: card for card in everything()} if name.startswith("run:") else SOURCES
-    if name not in found:
-        raise UnknownName("source", name, found)
-    return found[name]
+    if name.startswith("run:"):
+        try:
+            card = _of_run(runs.get(name.removeprefix("run:")))
+        except UnknownRun:
+            card = None
+        if card:
+            return card
+    raise UnknownName("source", name, [own.name for own in everything()] if name.startswith("run:") else SOURCES)
 
 
 def _of_run(run: Run) -> Source | None:

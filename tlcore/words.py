@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import runs
+from .catalogue import UnknownName
 from .datasets import DATASETS
 from .runs import Run
-from .spec import RunSpec
+from .spec import Refused, RunSpec
 from .strategies import STRATEGIES
 
 ONE_SEED = "One seed: repeat with more before you rely on it."
@@ -21,10 +23,10 @@ def gain_sentence(spec: RunSpec, result: dict[str, Any], seeds: int = 1) -> str:
     got = f"got {result['test']['accuracy']:.3f}"
     if STRATEGIES[spec.strategy].copies == "nothing":
         return f"Trained from scratch, it {got} {_lower(_amount(spec))}."
-    said = f"{_amount(spec)}, borrowing from {spec.source.replace(':', ' ')} {got}"
+    said = f"{_amount(spec)}, borrowing from {lender(spec)} {got}"
     control, gain = result.get("control"), result.get("gain")
     if not control or not gain:
-        why = "The control was not trained to its end" if spec.control else "No control was trained"
+        why = "The control came to no result" if spec.control else "No control was trained"
         return f"{said}. {why}, so nothing can be said about whether borrowing helped."
     said += f"; the same network from scratch got {control['accuracy']:.3f}: {points(gain['gain'])}."
     low, high = gain["interval"]
@@ -35,7 +37,7 @@ def gain_sentence(spec: RunSpec, result: dict[str, Any], seeds: int = 1) -> str:
 
 
 def title(run: Run) -> str:
-    """What a person called a run, else what it is about."""
+    """What a person called a run, else what it is about. Raises Refused or UnknownName for what is not known here."""
     if run.label:
         return run.label
     spec = run.spec
@@ -65,6 +67,23 @@ def receipt_sentence(receipt: dict[str, Any]) -> str:
         return said
     same = "exactly as the source's" if off == 0 else f"as the source's does, but for {off:.2g} at most"
     return f"{said} Before training, the borrowed body answered {same}."
+
+
+def lender(spec: RunSpec) -> str:
+    """Whom a question borrows from: a shipped source by its name, a run by its title."""
+    if not spec.source.startswith("run:"):
+        return spec.source
+    try:
+        return f"“{title(runs.get(spec.source.removeprefix('run:')))}”"
+    except (runs.UnknownRun, Refused, UnknownName):
+        return "a run that is gone"
+
+
+def strategy(spec: RunSpec) -> str:
+    """A question's strategy and whom it borrows from, for a row of a comparison."""
+    own = STRATEGIES[spec.strategy]
+    blocks = f" ({spec.blocks})" if own.takes_blocks else ""
+    return own.title + blocks + (f", from {lender(spec)}" if own.copies != "nothing" else f" ({spec.network})")
 
 
 def points(share: float) -> str:

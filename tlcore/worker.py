@@ -46,7 +46,7 @@ def fetch(dataset: str) -> str:
 
 def wake() -> None:
     """Start an engine in each free slot while something waits. Cheap: every page that waits may call it."""
-    for _, engine in _woken.values():
+    for _, engine in list(_woken.values()):
         engine.poll()  # one that has ended leaves the table of processes
     if not runs.waiting():
         return

@@ -52,7 +52,7 @@ def test_a_source_is_trained_first_and_only_once(lab: Path):
     stages = [event.data for event in runs.events(first) if event.kind == "stage"]
     assert stages[0] == {"stage": "source", "run": card.run}
     carried_out(second)
-    assert len(runs.all_runs()) == 3
+    assert len(runs.all_runs()) == 2 and len(runs.all_runs(runs.SOURCE)) == 1
     story = worker.follow(second)
     assert story.receipt["copied"]["tensors"] == 4 and story.receipt["largest_difference"] == 0.0
     # Both arms answer the same test examples.
@@ -62,11 +62,13 @@ def test_a_source_is_trained_first_and_only_once(lab: Path):
 
 def test_a_stop_while_the_source_is_in_training_stops_both(lab: Path):
     run = runs.create(admit(VECTORS))
-    thread = stopped_once(lambda: any(worker.follow(one.id).epochs for one in runs.all_runs()))
+    thread = stopped_once(lambda: any(worker.follow(one.id).epochs for one in runs.all_runs(runs.SOURCE)))
     assert carried_out(run).status == "stopped"
     assert time.monotonic() - thread.asked < 4
     thread.join()
-    assert [one.status for one in runs.all_runs()] == ["stopped", "stopped"] and source("vectors_a").run is None
+    assert {one.status for one in runs.all_runs(runs.TRAIN, runs.SOURCE)} == {"stopped"} and source(
+        "vectors_a"
+    ).run is None
 
 
 def test_a_stop_in_the_control_keeps_the_answer_without_a_control(lab: Path, source_run: str):
@@ -91,7 +93,7 @@ def test_a_source_that_cannot_be_trained_is_why(lab: Path, monkeypatch: pytest.M
     assert carried_out(run).status == "failed"
     reason = worker.follow(run).failure["reason"]
     assert "source mnist could not be trained" in reason and "mnist.npz" in reason
-    assert [one.status for one in runs.all_runs()] == ["failed", "failed"]
+    assert {one.status for one in runs.all_runs(runs.TRAIN, runs.SOURCE)} == {"failed"}
 
 
 def test_a_source_that_was_deleted_meanwhile_is_named(lab: Path, source_run: str):
@@ -114,3 +116,25 @@ def test_a_newer_version_s_question_fails_with_a_plain_reason(lab: Path):
     run = runs.create({"dataset": "digits", "colour": "red"})
     assert carried_out(run).status == "failed"
     assert "colour" in worker.follow(run).failure["reason"]
+
+
+WINE = RunSpec(dataset="wine", source="none", strategy="scratch", network="dense_64_32", epochs=40, control=False)
+
+
+def test_answers_that_are_no_numbers_are_no_result(tmp_path: Path):
+    parts = journey._parts(DATASETS["wine"], WINE)
+    answers = np.eye(3)[parts.test_labels]
+    with pytest.raises(FloatingPointError, match="lower learning rate"):
+        journey._answer(tmp_path, WINE, parts, {"scratch": answers * np.nan}, "scratch")
+    told = journey._answer(tmp_path, WINE, parts, {"transfer": answers, "scratch": answers * np.nan}, "transfer")
+    assert told["test"]["accuracy"] == 1.0 and told["control"] is None and told["gain"] is None
+
+
+def test_a_stop_before_the_first_step_keeps_nothing(lab: Path):
+    run = runs.create(admit(WINE))
+    taken, lock = runs.claim()
+    runs.ask_to_stop(run)
+    with lock:
+        journey.carry_out(taken)
+    assert runs.get(run).status == "stopped" and runs.get(run).result is None
+    assert not (runs.folder(run) / "model.keras").exists()

@@ -34,8 +34,8 @@ def keep_draining(slot: int) -> None:
     """Start workers until one ends well and nothing waits."""
     while True:
         environment = dict(os.environ)
-        if devices.gpus():
-            environment["CUDA_VISIBLE_DEVICES"] = str(slot)
+        if visible := devices.visible_gpus():
+            environment["CUDA_VISIBLE_DEVICES"] = visible[slot]
         began = time.time()
         ended = subprocess.call([sys.executable, "-m", "tlcore.engine.drain", "--slot", str(slot)], env=environment)
         if ended != 0:
@@ -46,7 +46,7 @@ def keep_draining(slot: int) -> None:
 
 def _report_failed_start(slot: int, began: float, ended: int) -> None:
     """A worker that died before it took any run would die again: tell the run that waits why."""
-    if any(run.started and run.started >= began for run in runs.all_runs()[:50]) or not (taken := runs.claim()):
+    if runs.started_since(began) or not (taken := runs.claim()):
         return
     run, lock = taken
     log = worker.log_file(slot).read_text(errors="replace")[-4000:]

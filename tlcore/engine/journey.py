@@ -8,6 +8,7 @@ probabilities), ``weights.npz`` (what a later run borrows), ``predictions.npz`` 
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections.abc import Callable
@@ -17,10 +18,12 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from .. import admission, evaluation, runs
 from ..datasets import DATASETS, Damaged, Dataset, split
 from ..events import SCRATCH, TRANSFER
+from ..networks import Block
 from ..runs import Run
 from ..sources import NONE, source
 from ..spec import Refused, RunSpec
@@ -31,6 +34,9 @@ from .teller import Stopped, Teller
 from .training import Examples
 
 device.prepare()
+
+ROUNDING = 1e-4
+"""What a copied body's answers may differ from its source's: nothing on a CPU, rounding on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def carry_out(run: Run, parent: Teller | None = None) -> None:
     try:
         if run.task == runs.FETCH:
             teller("stage", stage="downloading")
-            download.fetch(DATASETS[run_question(run)["dataset"]], teller)
+            download.fetch(DATASETS[json.loads(run.question)["dataset"]], teller)
             teller("finished", seconds={"total": time.perf_counter() - began, "training": 0.0})
         else:
             spec = admission.admit(run.spec)
@@ -61,20 +67,19 @@ def carry_out(run: Run, parent: Teller | None = None) -> None:
                 _train(run, spec, teller, began)
     except Stopped:
         teller("stopped")
-    except MemoryError:
-        teller("failed", reason="There was not enough memory: choose fewer examples or a smaller batch size.",
-               details=traceback.format_exc())  # fmt: skip
-    except (Refused, Damaged, download.Failed) as error:
-        teller("failed", reason=str(error), details=traceback.format_exc())
     except Exception as error:
-        reason = str(error).strip().split("\n")[0][:300] or type(error).__name__
-        teller("failed", reason=reason, details=traceback.format_exc())
+        teller("failed", reason=_in_plain_words(error), details=traceback.format_exc())
 
 
-def run_question(run: Run) -> dict[str, Any]:
-    import json
-
-    return json.loads(run.question)
+def _in_plain_words(error: Exception) -> str:
+    """One line on why a run could not go on."""
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        return "There was not enough memory: choose fewer examples or a smaller batch size."
+    if isinstance(error, Refused | Damaged | download.Failed):
+        return str(error)
+    lines = (line.strip() for line in str(error).splitlines())
+    # TensorFlow begins its messages with a line that says nothing.
+    return next((line[:300] for line in lines if line and line != "Graph execution error:"), type(error).__name__)
 
 
 def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
@@ -88,32 +93,23 @@ def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
         teller("stage", stage="downloading")
         download.fetch(dataset, teller)
     parts = _parts(dataset, spec)
-    main, answers, in_training = next(iter(plans)), {}, 0.0
+    main, answers, in_training = next(iter(plans)), dict[str, np.ndarray](), 0.0
     for arm, plan in plans.items():
-        # Both arms start from the same random state: the same head, the same order of examples.
-        keras.utils.set_random_seed(spec.seed)
-        network = Network(blocks, parts.preprocess())
-        if arm == TRANSFER and weights:
-            teller("stage", stage="copying", arm=arm)
-            receipt = transfer.copy(weights, network, head=STRATEGIES[spec.strategy].copies == "all")
-            receipt.largest_difference = transfer.difference(weights, network, parts.validation.x[:64])
-            teller("receipt", **receipt.as_dict())
-        elif arm == main:
-            teller("receipt", **transfer.nothing(network).as_dict())
-        keras.utils.set_random_seed(spec.seed)  # copying and comparing may have drawn from it
+        network = _begun(blocks, spec, weights, parts, teller, main=arm == main)
         clock = time.perf_counter()
         complete = training.carry_out(network, plan, arm, spec, parts.train, parts.validation, teller)
         in_training += time.perf_counter() - clock
         if arm == main:
+            if not teller.learnt:
+                raise Stopped
             model = network.whole()
             teller("stage", stage="saving", arm=arm)
-            _save(runs.folder(run.id), model, network)
+            _save(run.folder, model, network)
         if not complete:
             teller("stopped")
-            if arm != main:
-                break
-        teller("stage", stage="evaluating", arm=arm)
-        answers[arm] = network.whole().predict(parts.test.x, batch_size=256, verbose=0)
+        if complete or arm == main:
+            teller("stage", stage="evaluating", arm=arm)
+            answers[arm] = network.whole().predict(parts.test.x, batch_size=256, verbose=0)
         if not complete:
             break
     elsewhere = _elsewhere(spec, model)
@@ -121,6 +117,28 @@ def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
     teller("result", **_answer(run.folder, spec, parts, answers, main), elsewhere=elsewhere, seconds=seconds)
     if complete:
         teller("finished", seconds=seconds)
+
+
+def _begun(
+    blocks: tuple[Block, ...], spec: RunSpec, weights: Path | None, parts: Parts, teller: Teller, *, main: bool
+) -> Network:
+    """An arm's network before its training: the main one's with the source's weights, where it has a source.
+
+    Both arms start from the same random state: the same head, the same order of examples.
+    """
+    keras.utils.set_random_seed(spec.seed)
+    network = Network(blocks, parts.preprocess())
+    if main and weights:
+        teller("stage", stage="copying", arm=TRANSFER)
+        receipt = transfer.copy(weights, network, head=STRATEGIES[spec.strategy].copies == "all")
+        receipt.largest_difference = transfer.difference(weights, network, parts.validation.x[:64])
+        if (off := receipt.largest_difference) > ROUNDING:
+            raise RuntimeError(f"The copied body does not answer as the source's does: off by {off:.2g}.")
+        teller("receipt", **receipt.as_dict())
+    elif main:
+        teller("receipt", **transfer.nothing(network).as_dict())
+    keras.utils.set_random_seed(spec.seed)  # copying and comparing may have drawn from it
+    return network
 
 
 def _source_weights(spec: RunSpec, teller: Teller) -> Path | None:
@@ -134,8 +152,10 @@ def _source_weights(spec: RunSpec, teller: Teller) -> Path | None:
             assert origin.spec
             run, lock = runs.begin(admission.admit(origin.spec), label=f"Source: {origin.title}")
             teller("stage", stage="source", run=run.id)
-            with lock:
+            try:
                 carry_out(run, parent=teller)
+            finally:
+                lock.release(force=True)
             own, ended = run.id, runs.get(run.id)
             if ended.status == "stopped":
                 raise Stopped
@@ -172,6 +192,9 @@ def _parts(dataset: Dataset, spec: RunSpec) -> Parts:
 def _answer(folder: Path, spec: RunSpec, parts: Parts, answers: dict[str, np.ndarray], main: str) -> dict[str, Any]:
     """Figures of the arms that were tried; predictions and the surest mistakes go into the run's folder."""
     classes, labels = DATASETS[spec.dataset].classes, parts.test_labels
+    if not np.isfinite(answers[main]).all():
+        raise FloatingPointError("The training blew up (its answers are no numbers): choose a lower learning rate.")
+    answers = {arm: own for arm, own in answers.items() if np.isfinite(own).all()}  # a control that did is none
     np.savez_compressed(folder / "predictions.npz", allow_pickle=False, labels=labels, **answers)
     wrong = evaluation.surest_mistakes(answers[main], labels)
     np.savez_compressed(

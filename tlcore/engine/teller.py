@@ -22,6 +22,7 @@ class Teller:
 
     def __init__(self, run: str, parent: Teller | None = None):
         self.run, self.parent = run, parent
+        self.learnt = False  # whether any step of training was taken
         self._told = self._listened = 0.0
         self._stop = False
 
@@ -62,6 +63,7 @@ class EpochTeller(keras.callbacks.Callback):
         self.began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.teller.learnt = True
         self.teller.progress(batch + 1, self.batches)
         self._listen()
 
