@@ -13,11 +13,12 @@ from streamlit.runtime.pages_manager import PagesManager
 from tlcore import runs, worker
 from tlcore.admission import admit
 from tlcore.catalogue import UnknownName
+from tlcore.database import DamagedHome
 from tlcore.datasets import DATASETS
 from tlcore.datasets.split import most_samples_per_class
 from tlcore.events import Story
 from tlcore.recipes import DEFAULT, RECIPES, Recipe, budgeted, suited
-from tlcore.runs import DamagedHome, Run, UnknownRun
+from tlcore.runs import Run, UnknownRun
 from tlcore.spec import Problem, Refused, RunSpec
 
 LABELS = {

@@ -8,6 +8,7 @@ from bench import Figure, amount, at_most
 
 from tlcore import evaluation, runs
 from tlcore.admission import resolved
+from tlcore.database import transaction
 from tlcore.datasets import DATASETS
 from tlcore.events import SCRATCH, TRANSFER
 from tlcore.recipes import DEFAULT, RECIPES
@@ -36,7 +37,7 @@ def finished_runs(amount: int, events: int) -> None:
     phases = [{"name": "everything", "epochs": epochs, "learning_rate": 0.003, "learning": ["head"],
                "trainable_parameters": 10, "frozen_parameters": 0}]  # fmt: skip
     for number in range(amount):
-        with runs.transaction():
+        with transaction():
             run = runs.create(resolved(spec.revised(seed=number)))
             runs.tell(run, "started", pid=1)
             runs.tell(run, "plan", arms=dict.fromkeys((TRANSFER, SCRATCH), phases))

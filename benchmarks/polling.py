@@ -8,6 +8,7 @@ from listing import told
 
 from tlcore import charts, runs, worker
 from tlcore.admission import resolved
+from tlcore.database import transaction
 from tlcore.events import SCRATCH, TRANSFER, Story
 from tlcore.recipes import DEFAULT, RECIPES
 
@@ -23,7 +24,7 @@ def long_run() -> str:
          "frozen_parameters": 0}
         for name in ("head", "everything")
     ]  # fmt: skip
-    with runs.transaction():
+    with transaction():
         run = runs.create(resolved(RECIPES[DEFAULT].specs[0].revised(epochs=2 * each)))
         runs.tell(run, "started", pid=1)
         runs.tell(run, "plan", arms=dict.fromkeys((TRANSFER, SCRATCH), phases))
@@ -56,7 +57,7 @@ def main() -> None:
             drawn(worker.follow(run, grown))
 
         def with_news() -> float:
-            with runs.transaction():
+            with transaction():
                 for epoch in range(NEW):
                     runs.tell(run, "epoch", **told(SCRATCH, epoch, EVENTS, 1))
             return 1000 * bench.seconds(further)

@@ -8,9 +8,10 @@ import streamlit as st
 
 import ui
 from tlcore import artefacts, charts, runs, words, worker
+from tlcore.database import DamagedHome
 from tlcore.datasets import DATASETS
 from tlcore.events import TRANSFER, Story
-from tlcore.runs import LOST, RUNNING, WAITING, DamagedHome, Run, UnknownRun
+from tlcore.runs import LOST, RUNNING, WAITING, Run, UnknownRun
 
 BADGES = {
     WAITING: ":gray-badge[:material/hourglass_empty: waiting]",

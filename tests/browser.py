@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
 
-from tlcore import runs, worker
+from tlcore import worker
 from tlcore.admission import admit
+from tlcore.database import connection
 from tlcore.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -169,6 +170,6 @@ def letters_at_once() -> str:
     outcome = worker.train(spec.revised(epochs=1, samples_per_class=10), label="Source: Printed letters")
     if outcome.status != "finished":
         raise RuntimeError(f"the source could not be trained: {outcome.story.failure}")
-    with runs.connection() as db:
+    with connection() as db:
         db.execute("UPDATE runs SET question = ? WHERE id = ?", (admit(spec).to_json(), outcome.run))
     return outcome.run

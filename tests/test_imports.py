@@ -75,7 +75,8 @@ def test_only_the_engine_imports_keras_and_nobody_imports_the_engine(name: str):
         ("tlcore.evaluation", set()),
         ("tlcore.strategies", {"tlcore.spec", "tlcore.catalogue", "tlcore.events"}),
         ("tlcore.charts", {"tlcore.events", "tlcore.strategies", "tlcore.networks", "tlcore.words"}),
-        ("tlcore.runs", {"tlcore.events", "tlcore.spec", "tlcore.home"}),
+        ("tlcore.database", {"tlcore.home"}),
+        ("tlcore.runs", {"tlcore.database", "tlcore.events", "tlcore.spec", "tlcore.home"}),
     ],
 )
 def test_a_room_knows_only_its_neighbours(name: str, may: set[str]):

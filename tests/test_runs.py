@@ -11,8 +11,9 @@ import pytest
 from conftest import until
 
 from tlcore import RunSpec, runs
+from tlcore.database import DamagedHome, connection
 from tlcore.home import home
-from tlcore.runs import DamagedHome, UnknownRun
+from tlcore.runs import UnknownRun
 from tlcore.spec import Refused
 
 pytestmark = pytest.mark.usefixtures("lab")
@@ -259,7 +260,7 @@ def test_a_damaged_home_is_named_and_left_alone(ask):
 
 def test_a_home_that_cannot_be_written_is_not_called_damaged():
     runs.create(RunSpec())
-    with pytest.raises(DamagedHome, match=r"lab\.db cannot be written .*TLCORE_HOME"), runs.connection() as db:
+    with pytest.raises(DamagedHome, match=r"lab\.db cannot be written .*TLCORE_HOME"), connection() as db:
         db.execute("PRAGMA query_only = ON")
         try:
             runs.create(RunSpec())

@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 from . import __version__, console, listings, live, runs, worker
 from .admission import admit
 from .catalogue import UnknownName
+from .database import DamagedHome
 from .datasets import DATASETS
 from .home import home
 from .networks import NETWORKS, usual
 from .recipes import DEFAULT, RECIPES, suited
-from .runs import DamagedHome, UnknownRun
+from .runs import UnknownRun
 from .sources import NONE
 from .spec import RANGES, Problem, Refused, RunSpec
 from .strategies import STRATEGIES

@@ -6,12 +6,8 @@ import json
 import os
 import secrets
 import shutil
-import sqlite3
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from filelock import FileLock, Timeout
 if sys.platform != "win32":
     import fcntl
 
+from .database import connection, transaction
 from .events import ENDS, Event
 from .home import home
 from .spec import Problem, Refused, RunSpec
@@ -30,24 +27,10 @@ STATUSES = (WAITING, RUNNING, *ENDS, LOST)
 TRAIN, SOURCE, FETCH = "train", "source", "fetch"
 """Tasks that an engine carries out: a run, a shipped source's run made on the way, and the download of a dataset."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, created REAL NOT NULL, task TEXT NOT NULL, label TEXT NOT NULL, question TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_by_run ON events (run, seq);
-CREATE INDEX IF NOT EXISTS events_by_kind ON events (run, kind) WHERE kind NOT IN ('epoch', 'progress', 'stage');
-"""
 FEW = 20
 """Runs up to which one look a run is cheaper than one look at everybody's headlines."""
 _HEADLINES = ("started", "stop", "result", *ENDS)
 """Kinds of event that the list of runs is made from."""
-
-
-class DamagedHome(RuntimeError):
-    """``lab.db`` cannot be read. Nothing is overwritten: the message says which file and what to do."""
 
 
 class UnknownRun(LookupError):
@@ -89,64 +72,6 @@ def folder(run: str) -> Path:
     if not run.isalnum():
         raise UnknownRun(run)
     return home() / "runs" / run
-
-
-_local = threading.local()
-
-
-@contextmanager
-def connection() -> Iterator[sqlite3.Connection]:
-    """This thread's connection to ``lab.db``; raises :class:`DamagedHome` for a file that is no such database."""
-    path = home() / "lab.db"
-    try:
-        known = (str(path), path.stat().st_ino if path.exists() else None)
-        if getattr(_local, "key", None) != known or known[1] is None:
-            _local.connection = _connect(path)
-            _local.key = (str(path), path.stat().st_ino)
-        yield _local.connection
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "busy" in str(error):
-            raise
-        raise _damaged(path, error) from error
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-            raise
-        raise _damaged(path, error) from error
-
-
-@contextmanager
-def transaction() -> Iterator[sqlite3.Connection]:
-    """All or nothing, and nobody else writes meanwhile."""
-    with connection() as db:
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-
-
-def _damaged(path: Path, error: Exception) -> DamagedHome:
-    if any(words in str(error) for words in ("readonly", "unable to open", "is full", "disk I/O")):
-        return DamagedHome(
-            f"{path} cannot be written ({error}). Nothing is lost: make room or allow writing there, or set "
-            "TLCORE_HOME to another folder"
-        )
-    return DamagedHome(
-        f"{path} cannot be read ({error}). It was left as it is: put a good copy in its place, or move it away to "
-        "begin with an empty list; the models in the runs folder stay"
-    )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    # A power cut may cost the last events of a run, never the file: enough for a story, and far quicker.
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.executescript(_SCHEMA)
-    return connection
 
 
 def create(question: RunSpec | dict[str, Any], *, task: str = TRAIN, label: str = "") -> str:

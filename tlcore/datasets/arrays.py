@@ -139,9 +139,7 @@ def _beginning(archive: zipfile.ZipFile, key: str, rows: int) -> np.ndarray:
         return np.frombuffer(member.read(size), dtype).reshape(rows, *shape[1:])
 
 
-def _check(
-    path: Path, x: tuple[int, ...], dtype: np.dtype, y: np.ndarray, shape: Sequence[int], classes: int
-) -> None:
+def _check(path: Path, x: tuple[int, ...], dtype: np.dtype, y: np.ndarray, shape: Sequence[int], classes: int) -> None:
     """Raise :class:`Damaged` unless examples of shape ``x`` and their labels are what the dataset's card says."""
     if prod(x[1:]) != prod(shape) or not x or x[0] != y.size or not y.size:
         raise Damaged(f"{path}: received x {x} with y {y.shape}, expected examples of shape {tuple(shape)}; replace it")
