@@ -23,6 +23,7 @@ def choose_source() -> None:
         st.warning("The run that this borrowed from is gone.", icon=":material/search_off:")
         present = SOURCES[NONE]
         change_source(present)
+        draft = ui.draft()
     offered = {own.name: own for own in everything() if suits(own)} | {present.name: present}
     chosen = st.selectbox(
         "Source network",
@@ -132,14 +133,22 @@ def hyper_parameters() -> None:
             help="Epochs without a better validation loss to wait for; 0 trains to the end.",
         )
         first.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Decides the split and the random weights.")
-        second.selectbox("Compute on", list(DEVICES), format_func=DEVICES.__getitem__, **ui.field("device"))
+        second.selectbox(
+            "Compute on",
+            list(DEVICES),
+            format_func=DEVICES.__getitem__,
+            **ui.field("device"),
+            help="By itself it takes a GPU where there is one.",
+        )
         dataset = DATASETS[ui.draft().dataset]
         if like := [own for own in DATASETS if own != dataset.name and DATASETS[own].classes == dataset.classes
                     and DATASETS[own].shape == dataset.shape]:  # fmt: skip
             first.selectbox(
                 "Then also try it on",
-                [None, *like],
-                format_func=lambda name: DATASETS[name].title if name else "nothing else",
+                like,
+                index=None,
+                placeholder="nothing else",
+                format_func=lambda name: DATASETS[name].title,
                 **ui.field("evaluate_on"),
                 help="Another dataset of the same classes, which the finished model has never learnt from.",
             )

@@ -203,3 +203,53 @@ def test_runs_can_be_found_by_words(source_run: str) -> None:
     app.text_input(key="find").set_value("no such thing")
     app.run()
     assert len(app.dataframe[0].value) == 0
+
+
+def test_a_spec_can_be_loaded_again(lab: Path) -> None:
+    wanted = RunSpec(
+        dataset="wine", source="none", strategy="scratch", network="dense_64", learning_rate=4.5e-6, seed=3
+    )
+    app = at("strategy")
+    app.file_uploader[0].upload("spec.json", wanted.to_json().encode(), "application/json")
+    app.run()
+    app = click(app, "Use these settings")
+    assert app.session_state["draft"] == wanted.revised(control=False)
+    assert app.number_input(key="field learning_rate").value == 4.5e-6
+
+
+@pytest.mark.parametrize("content", [b"", b"not JSON", b'{"dataset": "nope"}', b'{"epochs": -1}', b"[1]", b"\xff\xfe"])
+def test_a_wrong_spec_is_refused_and_changes_nothing(content: bytes, lab: Path) -> None:
+    app = at("strategy")
+    before = app.session_state["draft"]
+    app.file_uploader[0].upload("spec.json", content, "application/json")
+    app.run()
+    if any(button.label == "Use these settings" for button in app.button):  # an empty file is none
+        app = click(app, "Use these settings")
+        assert app.error
+    assert app.session_state["draft"] == before
+
+
+def test_a_draft_whose_source_was_deleted_can_go_on(lab: Path) -> None:
+    app = AppTest.from_file(str(ROOT / "pages/strategy.py"))
+    app.session_state["draft"] = RunSpec(source="run:20200101000000deadbeef")
+    app.run()
+    assert not app.exception
+    assert "is gone" in texts(app)
+    assert (app.session_state["draft"].source, app.session_state["draft"].strategy) == ("none", "scratch")
+
+
+def test_another_source_takes_its_own_network(source_run: str) -> None:
+    app = at("strategy")
+    app.selectbox(key="field source").set_value("none")
+    app.run()
+    assert not app.exception
+    assert app.session_state["draft"].strategy == "scratch"
+    app.selectbox(key="field source").set_value("letters")
+    app.run()
+    assert (app.session_state["draft"].source, app.session_state["draft"].strategy) == ("letters", "lp_ft")
+
+
+def test_what_is_ticked_does_not_slip_to_another_run(source_run: str) -> None:
+    key = at("runs").dataframe[0].proto.id
+    runs.create(RunSpec())
+    assert at("runs").dataframe[0].proto.id != key

@@ -18,7 +18,7 @@ OPTIMIZERS = {
     "adamw": "AdamW",
 }
 LOSSES = {"cross_entropy": "cross-entropy", "mean_squared_error": "mean squared error"}
-DEVICES = {"auto": "the GPU if there is one, else the CPU", "cpu": "the CPU", "gpu": "the GPU"}
+DEVICES = {"auto": "GPU or CPU", "cpu": "CPU", "gpu": "GPU"}
 
 # field: (kind, least, most). The most are far above any sensible value: they catch slips, not ambition.
 RANGES: dict[str, tuple[type, float, float]] = {
