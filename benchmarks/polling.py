@@ -50,10 +50,16 @@ def main() -> None:
             raise SystemExit("there are fewer events than promised")
         drawn(grown)
 
+        def asked() -> None:
+            """What a look asks besides: the run's status, whether an engine is needed, who waits."""
+            runs.get(run), worker.wake(), runs.is_held(run), runs.waiting(), runs.unfinished()
+
         def anew() -> None:
+            asked()
             drawn(worker.follow(run))
 
         def further() -> None:
+            asked()
             drawn(worker.follow(run, grown))
 
         def with_news() -> float:

@@ -40,7 +40,7 @@ def recipes() -> str:
 
 def measured() -> str:
     rows = json.loads((ROOT / "docs" / "measured.json").read_text())["figures"]
-    return table(("what", "measured", "bar", "script"), rows)
+    return table(("what", "measured", "bar", "script"), [row for row in rows if row[2]])
 
 
 def gain() -> str:

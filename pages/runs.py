@@ -19,8 +19,8 @@ def table(listed: list[Run]) -> pd.DataFrame:
     lines: list[dict[str, object]] = []
     for run in listed:
         try:
-            spec, title = run.spec, words.title(run)
-        except (Refused, UnknownName):
+            spec = run.spec
+        except Refused:
             lines.append({"id": run.id, "name": name(run), "status": run.status})
             continue
         result = run.result or {}
@@ -28,7 +28,7 @@ def table(listed: list[Run]) -> pd.DataFrame:
         lines.append(
             {
                 "when": datetime.fromtimestamp(run.created),
-                "name": title,
+                "name": run.label,
                 "status": run.status,
                 "dataset": spec.dataset,
                 "examples a class": spec.samples_per_class,

@@ -62,7 +62,7 @@ def source_card(origin: Source) -> None:
         if not origin.spec:
             return
         seen, blocks, accuracy = DATASETS[origin.spec.dataset], origin.blocks, origin.accuracy
-        with st.container(horizontal=True, gap="large"):
+        with st.container(horizontal=True, gap="medium"):
             st.metric("Trained on", seen.title, help=seen.summary, width="content")
             st.metric("Parameters", f"{sum(block.parameters for block in blocks):,}", width="content")
             st.metric(
@@ -207,11 +207,8 @@ def plan(spec: RunSpec) -> None:
 def begin() -> None:
     """The control, what stands in the way, and Start."""
     if ui.draft().source != NONE:
-        st.toggle(
-            "Also train from scratch, to see whether the transfer helps",
-            **ui.field("control"),
-            help="The control: the same network, examples, epochs, rate and seed, borrowing nothing.",
-        )
+        st.toggle("Also train from scratch, to see whether the transfer helps", **ui.field("control"))
+        st.caption("The control: the same network, examples, epochs, learning rate and seed, borrowing nothing.")
     problems = []
     for question in ui.questions():
         try:

@@ -53,7 +53,7 @@ def figures(run: Run, story: Story) -> None:
             f"{'Transfer' if arm == TRANSFER else 'From scratch'}, validation" if len(story.arms) > 1 else "Validation"
         )
         told[f"{name} accuracy"] = f"{own[-1]['val_accuracy']:.1%}" if own else "–"
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for name, value in told.items():
             st.metric(name, value, width="content")
 
