@@ -52,7 +52,8 @@ def main() -> None:
 
         def asked() -> None:
             """What a look asks besides: the run's status, whether an engine is needed, who waits."""
-            runs.get(run), worker.wake(), runs.is_held(run), runs.waiting(), runs.unfinished()
+            worker.wake()
+            runs.get(run), runs.is_held(run), runs.waiting(), runs.unfinished()
 
         def anew() -> None:
             asked()

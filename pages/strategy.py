@@ -9,7 +9,7 @@ import ui
 from tlcore import admission, charts
 from tlcore.catalogue import UnknownName
 from tlcore.datasets import DATASETS
-from tlcore.networks import NETWORKS, usual
+from tlcore.networks import NETWORKS, fitting, usual
 from tlcore.sources import NONE, SOURCES, Source, everything, fits, source
 from tlcore.spec import DEVICES, LOSSES, OPTIMIZERS, Refused, RunSpec
 from tlcore.strategies import STRATEGIES, arms
@@ -132,43 +132,46 @@ def hyper_parameters() -> None:
             **ui.field("early_stopping"),
             help="Epochs without a better validation loss to wait for; 0 trains to the end.",
         )
-        first.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Decides the split and the random weights.")
-        second.selectbox(
-            "Compute on",
-            list(DEVICES),
-            format_func=DEVICES.__getitem__,
-            **ui.field("device"),
-            help="By itself it takes a GPU where there is one.",
+        surroundings()
+
+
+def surroundings() -> None:
+    """What else decides a run: its seed, its device, its network, and what it is tried on afterwards."""
+    dataset = DATASETS[ui.draft().dataset]
+    first, second, third = st.columns(3)
+    first.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Decides the split and the random weights.")
+    second.selectbox(
+        "Compute on",
+        list(DEVICES),
+        format_func=DEVICES.__getitem__,
+        **ui.field("device"),
+        help="By itself it takes a GPU where there is one.",
+    )
+    if ui.draft().source == NONE:
+        third.selectbox(
+            "Network",
+            fitting(dataset.shape),
+            format_func=lambda name: NETWORKS[name].title,
+            **ui.field("network", lambda own: own or usual(dataset.shape)),
         )
-        dataset = DATASETS[ui.draft().dataset]
-        if like := [own for own in DATASETS if own != dataset.name and DATASETS[own].classes == dataset.classes
-                    and DATASETS[own].shape == dataset.shape]:  # fmt: skip
-            first.selectbox(
-                "Then also try it on",
-                like,
-                index=None,
-                placeholder="nothing else",
-                format_func=lambda name: DATASETS[name].title,
-                **ui.field("evaluate_on"),
-                help="Another dataset of the same classes, which the finished model has never learnt from.",
-            )
-        if ui.draft().source == NONE:
-            shape = dataset.shape
-            usable = [n for n in NETWORKS if n != "small_cnn" or len(shape) == 3]
-            third.selectbox(
-                "Network",
-                usable,
-                format_func=lambda n: NETWORKS[n].title,
-                **ui.field("network", lambda own: own or usual(shape)),
-            )
-        st.segmented_control(
-            "Repeat with",
-            [1, 3, 6],
-            required=True,
-            **ui.remembered("seeds", 1),
-            format_func=lambda n: "one seed" if n == 1 else f"{n} seeds",
-            help="Other splits, other random weights. One seed is an anecdote; six can show a difference.",
+    if dataset.alike:
+        st.selectbox(
+            "Then also try it on",
+            dataset.alike,
+            index=None,
+            placeholder="nothing else",
+            format_func=lambda name: DATASETS[name].title,
+            **ui.field("evaluate_on"),
+            help="Another dataset of the same classes, which the finished model has never learnt from.",
         )
+    st.segmented_control(
+        "Repeat with",
+        [1, 3, 6],
+        required=True,
+        **ui.remembered("seeds", 1),
+        format_func=lambda n: "one seed" if n == 1 else f"{n} seeds",
+        help="Other splits, other random weights. One seed is an anecdote; six can show a difference.",
+    )
 
 
 def plan(spec: RunSpec) -> None:

@@ -71,10 +71,9 @@ def _problems(spec: RunSpec) -> Iterator[Problem]:
     dataset, origin = looked_up["dataset"], looked_up["source"]
     yield from _source_problems(spec, dataset, origin)
     yield from _amount_problems(spec, dataset)
-    like = [n for n, d in DATASETS.items() if d != dataset and (d.shape, d.classes) == (dataset.shape, dataset.classes)]
-    if (other := looked_up["evaluate_on"]) and other.name not in like:
-        yield Problem("evaluate_on", other.name, f"another dataset of the shape and classes of {dataset.name}",
-                      f"choose one of {', '.join(like)}, or leave it out" if like else "leave it out")  # fmt: skip
+    if (other := looked_up["evaluate_on"]) and other.name not in dataset.alike:
+        remedy = f"choose one of {', '.join(dataset.alike)}, or leave it out" if dataset.alike else "leave it out"
+        yield Problem("evaluate_on", other.name, f"another dataset of the shape and classes of {dataset.name}", remedy)
     if other and any(other.name == seen.dataset for seen in _ancestry(origin)):
         yield Problem("evaluate_on", other.name, f"a dataset that the source {spec.source} has not learnt from",
                       "choose another one, or leave it out")  # fmt: skip

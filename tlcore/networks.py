@@ -124,6 +124,11 @@ NETWORKS = Catalogue(
 )
 
 
+def fitting(input_shape: Shape) -> list[str]:
+    """The networks that can take inputs of that shape."""
+    return [name for name in NETWORKS if len(input_shape) == 3 or name != "small_cnn"]
+
+
 def usual(input_shape: Shape) -> str:
     """The network taken when nobody names one."""
     return "small_cnn" if len(input_shape) == 3 else "dense_64_32"

@@ -57,6 +57,12 @@ class Dataset:
         """Whether its examples are on this computer."""
         return self.loader is not None or self.path is not None
 
+    @property
+    def alike(self) -> list[str]:
+        """Other datasets of the same shape and classes: a model of this one can be tried on them."""
+        own = (self.shape, self.classes)
+        return [name for name, card in DATASETS.items() if card != self and (card.shape, card.classes) == own]
+
     def load(self) -> Arrays:
         """All examples. Raises :class:`Missing` for a dataset that has not been downloaded, or Damaged."""
         if self.loader:
