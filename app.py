@@ -4,8 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-st.set_page_config(page_title="Transfer Lab", page_icon=":material/move_down:", layout="wide")
-st.logo(Path(__file__).with_name("static") / "logo.svg", size="large")
+PICTURES = Path(__file__).with_name("static")
+
+# A file for the tab's icon too: a Material icon there would be fetched from elsewhere at every visit.
+st.set_page_config(page_title="Transfer Lab", page_icon=str(PICTURES / "icon.svg"), layout="wide")
+st.logo(PICTURES / "logo.svg", size="large")
 
 st.navigation(
     [

@@ -17,7 +17,7 @@ from tlcore.database import DamagedHome
 from tlcore.datasets import DATASETS
 from tlcore.datasets.split import most_samples_per_class
 from tlcore.events import Story
-from tlcore.recipes import DEFAULT, RECIPES, Recipe, budgeted, suited
+from tlcore.recipes import DEFAULT, RECIPES, Recipe, borrowing, budgeted, suited
 from tlcore.runs import Run, UnknownRun
 from tlcore.spec import Problem, Refused, RunSpec
 
@@ -110,9 +110,8 @@ def learn_from(samples_per_class: int | None) -> None:
 
 
 def borrow_from(run: str) -> None:
-    """Take a finished run's network as the source, with a strategy that borrows."""
-    strategy = "lp_ft" if draft().strategy == "scratch" else draft().strategy
-    replace(draft().revised(source=f"run:{run}", strategy=strategy, network=None, control=True))
+    """Take a finished run's network as the source, with a strategy that borrows and a dataset that it can take."""
+    replace(borrowing(draft(), f"run:{run}"))
 
 
 def field(name: str, shown: Callable[[Any], Any] = lambda value: value) -> dict[str, Any]:

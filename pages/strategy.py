@@ -38,6 +38,12 @@ def choose_source() -> None:
         change_source(present)
         st.rerun()
     source_card(offered[chosen])
+    if [*offered] == [NONE]:
+        st.info(
+            "No network here takes data like this, so it is trained from scratch. A finished run can then be borrowed "
+            "from, with the same seed.",
+            icon=":material/lightbulb:",
+        )
     others = [own.title for own in SOURCES.values() if own.name not in offered]
     if others:
         st.caption("Not offered, as they take other inputs or have seen this dataset: " + " · ".join(others))
@@ -102,7 +108,7 @@ def choose_strategy() -> None:
 
 
 def hyper_parameters() -> None:
-    with st.expander("Training settings", icon=":material/tune:"):
+    with st.expander("Training settings", icon=":material/tune:", key="settings"):
         first, second, third = st.columns(3)
         first.number_input(
             "Epochs", 1, 10_000, **ui.field("epochs"), help="Passes over the training examples, all phases together."
@@ -218,7 +224,8 @@ def begin() -> None:
             admission.admit(question)
         except Refused as error:
             problems += [p for p in error.problems if p not in problems]
-    ui.refusals(tuple(problems))
+    with st.container():  # always there: what is below must not change places when something is refused
+        ui.refusals(tuple(problems))
     count = len(ui.questions())
     label = "Start training" if count == 1 else f"Start {count} runs"
     if st.button(label, type="primary", icon=":material/play_arrow:", disabled=bool(problems), width="stretch"):

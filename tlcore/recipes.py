@@ -105,3 +105,20 @@ def suited(spec: RunSpec) -> RunSpec:
     chosen = next((name for name, origin in SOURCES.items() if suits(origin)), NONE)
     strategy = "scratch" if chosen == NONE else ("lp_ft" if spec.strategy in ("scratch", "copy_all") else spec.strategy)
     return spec.revised(source=chosen, strategy=strategy, network=None, control=True)
+
+
+def borrowing(spec: RunSpec, name: str) -> RunSpec:
+    """The question borrowing from that source; where its dataset cannot be taken, with one that can.
+
+    Another dataset than the source's own comes first; its own is taken with its own seed, whose test part it has not
+    seen. Raises UnknownName for an unknown source.
+    """
+    origin = source(name)
+    strategy = spec.strategy if spec.strategy not in ("scratch", "copy_all") else "lp_ft"
+    asked = spec.revised(source=name, strategy=strategy, network=None, control=True, evaluate_on=None)
+    if origin.spec is None or (fits(origin, DATASETS[spec.dataset].shape) and origin.spec.dataset != spec.dataset):
+        return asked
+    others = (n for n, d in DATASETS.items() if d.ready and n != origin.spec.dataset and fits(origin, d.shape))
+    dataset = next(others, origin.spec.dataset)
+    amount = {"seed": origin.spec.seed, "test_share": origin.spec.test_share}
+    return budgeted(asked.revised(dataset=dataset, samples_per_class=None, **amount))
