@@ -257,9 +257,9 @@ with ui.page("Choose a strategy", "Whom to borrow from, what stays frozen, and f
         choose_source()
         choose_strategy()
     with right:
-        try:
+        if admission.possible(ui.draft()):
             plan(ui.draft())
-        except (Refused, LookupError, IndexError):
+        else:
             st.info("The plan is drawn as soon as the choices fit together.", icon=":material/alt_route:")
         begin()
         hyper_parameters()
