@@ -109,9 +109,9 @@ def learn_from(samples_per_class: int | None) -> None:
         st.session_state["draft"] = budgeted(changed) if untouched else changed
 
 
-def borrow_from(run: str) -> None:
-    """Take a finished run's network as the source, with a strategy that borrows and a dataset that it can take."""
-    replace(borrowing(draft(), f"run:{run}"))
+def borrow_from(source: str) -> None:
+    """Take another source, and what goes with it."""
+    replace(borrowing(draft(), source))
 
 
 def field(name: str, shown: Callable[[Any], Any] = lambda value: value) -> dict[str, Any]:

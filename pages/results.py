@@ -118,8 +118,7 @@ def beside(others: list[Run], result: dict[str, Any]) -> None:
 def next_step(run: Run, repeats: list[Run], every: list[Run]) -> None:
     """Repeat while there are too few seeds to tell; then try something else."""
     spec = run.spec
-    asked = [other for other in every if not other.over and other.task == runs.TRAIN]
-    coming = comparison.with_other_seeds(run, asked)
+    coming = comparison.with_other_seeds(run, [other for other in every if not other.over])
     tried = {other.spec.seed for other in (*repeats, *coming)}
     fresh = [seed for seed in range(spec.seed, spec.seed + 12) if seed not in tried][: max(0, 6 - len(tried))]
     fresh = [seed for seed in fresh if spec.control and admission.possible(spec.revised(seed=seed))]

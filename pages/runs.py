@@ -108,7 +108,7 @@ def actions(chosen: list[Run]) -> None:
             )
             and one
         ):
-            ui.borrow_from(one.id)
+            ui.borrow_from(f"run:{one.id}")
             ui.go("strategy")
         if st.button("Rename", icon=":material/edit:", disabled=one is None) and one:
             rename(one)

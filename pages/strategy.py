@@ -6,13 +6,13 @@ import pandas as pd
 import streamlit as st
 
 import ui
-from tlcore import admission, charts
+from tlcore import admission, charts, words
 from tlcore.catalogue import UnknownName
 from tlcore.datasets import DATASETS
 from tlcore.networks import NETWORKS, fitting, usual
 from tlcore.sources import NONE, SOURCES, Source, everything, fits, source
 from tlcore.spec import DEVICES, LOSSES, OPTIMIZERS, Refused, RunSpec
-from tlcore.strategies import STRATEGIES, arms
+from tlcore.strategies import STRATEGIES, arms, told
 
 
 def choose_source() -> None:
@@ -22,7 +22,7 @@ def choose_source() -> None:
     except UnknownName:
         st.warning("The run that this borrowed from is gone.", icon=":material/search_off:")
         present = SOURCES[NONE]
-        change_source(present)
+        ui.borrow_from(NONE)
         draft = ui.draft()
     offered = {own.name: own for own in everything() if suits(own)} | {present.name: present}
     chosen = st.selectbox(
@@ -35,7 +35,7 @@ def choose_source() -> None:
     borrows = STRATEGIES[draft.strategy].copies != "nothing"
     other_network = present.network and draft.network not in (None, present.network)
     if borrows == (present.name == NONE) or other_network:
-        change_source(present)
+        ui.borrow_from(present.name)
         st.rerun()
     source_card(offered[chosen])
     if [*offered] == [NONE]:
@@ -54,12 +54,6 @@ def suits(origin: Source) -> bool:
     dataset = DATASETS[ui.draft().dataset]
     own = origin.spec is not None and origin.spec.dataset == dataset.name and not origin.name.startswith("run:")
     return fits(origin, dataset.shape) and not own
-
-
-def change_source(origin: Source) -> None:
-    draft = ui.draft()
-    strategy = "scratch" if origin.name == NONE else ("lp_ft" if draft.strategy == "scratch" else draft.strategy)
-    ui.replace(draft.revised(source=origin.name, strategy=strategy, network=None, control=origin.name != NONE))
 
 
 def source_card(origin: Source) -> None:
@@ -195,16 +189,15 @@ def plan(spec: RunSpec) -> None:
         ":blue[**blue**] stays frozen · :orange[**orange**] learns, stronger with the learning rate · "
         ":green[**green frame**] a new head"
     )
-    total = sum(block.parameters for block in blocks)
-    learning = [sum(b.parameters for b in blocks if b.name in phase.learning) for phase in main]
+    phases = [told(phase, {block.name: block.parameters for block in blocks}) for phase in main]
     st.dataframe(
         pd.DataFrame(
             {
-                "phase": [phase.name for phase in main],
-                "epochs": [phase.epochs for phase in main],
-                "learning rate": [f"{phase.learning_rate:.2g}" for phase in main],
-                "trainable": [f"{own:,}" for own in learning],
-                "frozen": [f"{total - own:,}" for own in learning],
+                "phase": [phase["name"] for phase in phases],
+                "epochs": [phase["epochs"] for phase in phases],
+                "learning rate": [f"{phase['learning_rate']:.2g}" for phase in phases],
+                "trainable": [words.count(phase["trainable_parameters"]) for phase in phases],
+                "frozen": [words.count(phase["frozen_parameters"]) for phase in phases],
             }
         ),
         hide_index=True,

@@ -195,7 +195,8 @@ def test_nothing_heavy_is_loaded() -> None:
     code = (
         f"import sys, tlcore.__main__; sys.exit(str({heavy} & {{*sys.modules}}) if {heavy} & {{*sys.modules}} else 0)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
 
 
 def test_a_run_from_start_to_finish(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:

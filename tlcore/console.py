@@ -14,7 +14,7 @@ from .admission import blocks
 from .events import Story
 from .runs import Run
 from .spec import Refused, RunSpec
-from .strategies import arms
+from .strategies import arms, told
 from .words import count, duration, gain_sentence, points
 
 FATES = ("copied", "adapted", "new", "unused")
@@ -76,12 +76,8 @@ def plan(spec: RunSpec, story: Story) -> list[dict[str, Any]]:
         cards = blocks(spec)
     except (LookupError, Refused):  # its dataset or source is no longer there
         return []
-    whole = sum(card.parameters for card in cards)
-    phases = []
-    for phase in next(iter(arms(spec, [card.name for card in cards]).values())):
-        learning = sum(card.parameters for card in cards if card.name in phase.learning)
-        phases.append({**asdict(phase), "trainable_parameters": learning, "frozen_parameters": whole - learning})
-    return phases
+    parameters = {card.name: card.parameters for card in cards}
+    return [told(phase, parameters) for phase in next(iter(arms(spec, [*parameters]).values()))]
 
 
 def account(run: Run) -> None:

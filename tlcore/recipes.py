@@ -108,17 +108,20 @@ def suited(spec: RunSpec) -> RunSpec:
 
 
 def borrowing(spec: RunSpec, name: str) -> RunSpec:
-    """The question borrowing from that source; where its dataset cannot be taken, with one that can.
+    """The question with another source, and what goes with it: a strategy that borrows, or from scratch for none.
 
-    Another dataset than the source's own comes first; its own is taken with its own seed, whose test part it has not
-    seen. Raises UnknownName for an unknown source.
+    A dataset that the source cannot take gives way to one that it can. The source's own dataset is taken with the
+    source's own seed, whose test part it has not seen. Raises UnknownName for an unknown source.
     """
     origin = source(name)
-    strategy = spec.strategy if spec.strategy not in ("scratch", "copy_all") else "lp_ft"
-    asked = spec.revised(source=name, strategy=strategy, network=None, control=True, evaluate_on=None)
-    if origin.spec is None or (fits(origin, DATASETS[spec.dataset].shape) and origin.spec.dataset != spec.dataset):
-        return asked
-    others = (n for n, d in DATASETS.items() if d.ready and n != origin.spec.dataset and fits(origin, d.shape))
-    dataset = next(others, origin.spec.dataset)
-    amount = {"seed": origin.spec.seed, "test_share": origin.spec.test_share}
-    return budgeted(asked.revised(dataset=dataset, samples_per_class=None, **amount))
+    if origin.spec is None:
+        return spec.revised(source=name, strategy="scratch", network=None, control=False)
+    strategy = "lp_ft" if spec.strategy == "scratch" else spec.strategy
+    asked = spec.revised(source=name, strategy=strategy, network=None, control=True)
+    if not fits(origin, DATASETS[spec.dataset].shape):
+        others = (n for n, d in DATASETS.items() if d.ready and n != origin.spec.dataset and fits(origin, d.shape))
+        dataset = next(others, origin.spec.dataset)
+        asked = budgeted(asked.revised(dataset=dataset, samples_per_class=None, evaluate_on=None, strategy="lp_ft"))
+    if asked.dataset == origin.spec.dataset:
+        asked = asked.revised(seed=origin.spec.seed, test_share=origin.spec.test_share)
+    return asked

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .catalogue import Catalogue
 from .events import SCRATCH, TRANSFER
@@ -156,3 +157,13 @@ def arms(spec: RunSpec, blocks: Sequence[str]) -> dict[str, Plan]:
     if STRATEGIES[spec.strategy].copies == "nothing":
         return {SCRATCH: plan}
     return {TRANSFER: plan} | ({SCRATCH: STRATEGIES["scratch"].plan(spec, blocks)} if spec.control else {})
+
+
+def told(phase: Phase, parameters: Mapping[str, int]) -> dict[str, Any]:
+    """A phase as plain data, with the parameters that learn and stay frozen in it; ``parameters`` is of each block."""
+    trainable = sum(parameters[block] for block in phase.learning)
+    frozen = sum(parameters.values()) - trainable
+    return {
+        "name": phase.name, "epochs": phase.epochs, "learning_rate": phase.learning_rate,
+        "learning": list(phase.learning), "trainable_parameters": trainable, "frozen_parameters": frozen,
+    }  # fmt: skip

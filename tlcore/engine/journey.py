@@ -27,7 +27,7 @@ from ..networks import Block
 from ..runs import Run
 from ..sources import NONE, source
 from ..spec import Refused, RunSpec
-from ..strategies import STRATEGIES, arms
+from ..strategies import STRATEGIES, arms, told
 from . import device, download, training, transfer
 from .network import Network
 from .teller import Stopped, Teller
@@ -86,7 +86,8 @@ def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
     blocks = admission.blocks(spec)
     plans = arms(spec, [block.name for block in blocks])
     weights = _source_weights(spec, teller)
-    teller("plan", arms={arm: [training.told(phase, blocks) for phase in plan] for arm, plan in plans.items()})
+    parameters = {block.name: block.parameters for block in blocks}
+    teller("plan", arms={arm: [told(phase, parameters) for phase in plan] for arm, plan in plans.items()})
     teller("stage", stage="preparing")
     dataset = DATASETS[spec.dataset]
     if not dataset.ready:

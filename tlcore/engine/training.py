@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from ..networks import Block
 from ..spec import RunSpec
-from ..strategies import Phase, Plan
+from ..strategies import Phase, Plan, told
 from . import features
 from .network import Network
 from .teller import EpochTeller, Stopped, Teller
@@ -40,16 +39,6 @@ class Examples:
         return len(self.x)
 
 
-def told(phase: Phase, blocks: tuple[Block, ...]) -> dict[str, object]:
-    """A phase as it is told, with its parameters counted over blocks."""
-    learning = sum(block.parameters for block in blocks if block.name in phase.learning)
-    return {
-        "name": phase.name, "epochs": phase.epochs, "learning_rate": phase.learning_rate,
-        "learning": list(phase.learning), "trainable_parameters": learning,
-        "frozen_parameters": sum(block.parameters for block in blocks) - learning,
-    }  # fmt: skip
-
-
 def even_batch_size(examples: int, most: int) -> int:
     """The batch size nearest below ``most`` that divides the examples into batches of nearly one size.
 
@@ -72,7 +61,8 @@ def carry_out(
             model, seen, checked = _model_and_inputs(network, phase, arm, train, validation, teller)
         except Stopped:
             return False
-        teller("phase", arm=arm, index=index, **told(phase, network.cards))
+        parameters = {card.name: card.parameters for card in network.cards}
+        teller("phase", arm=arm, index=index, **told(phase, parameters))
         teller("stage", stage="training", arm=arm)
         model.compile(
             optimizer=OPTIMIZERS[spec.optimizer](phase.learning_rate), loss=LOSSES[spec.loss](), metrics=["accuracy"]
