@@ -18,11 +18,24 @@ OPTIMIZERS = {
     "adamw": "AdamW",
 }
 LOSSES = {"cross_entropy": "cross-entropy", "mean_squared_error": "mean squared error"}
+BALANCES = {"none": "as they are", "class_weights": "class weights", "sampling": "balanced sampling"}
+AUGMENTATIONS = {
+    "flip": "flip left and right",
+    "rotate": "rotate",
+    "zoom": "zoom",
+    "shift": "shift",
+    "contrast": "contrast",
+    "colour": "colour",
+    "rand_augment": "RandAugment",
+    "mix_up": "MixUp",
+    "cut_mix": "CutMix",
+}
 DEVICES = {"auto": "GPU or CPU", "cpu": "CPU", "gpu": "GPU"}
 
 # field: (kind, least, most). The most are far above any sensible value: they catch slips, not ambition.
 RANGES: dict[str, tuple[type, float, float]] = {
     "samples_per_class": (int, 1, 1_000_000),
+    "image_size": (int, 8, 1_024),
     "validation_share": (float, 0.05, 0.5),
     "test_share": (float, 0.05, 0.5),
     "blocks": (int, 1, 1_000),
@@ -62,7 +75,10 @@ class RunSpec:
     ``samples_per_class=None`` learns from all that validation and test leave over; ``network=None`` takes the
     source's own network, or the usual one for the dataset; ``blocks`` is read by the strategies that ask for it;
     ``early_stopping`` is the number of epochs without a better validation loss to wait for, 0 for never;
-    ``evaluate_on`` names a second dataset of the same shape and classes to try the finished model on.
+    ``evaluate_on`` names a second dataset of the same shape and classes to try the finished model on;
+    ``image_size`` is the side of pictures in pixels as the network sees them, None for what suits source and dataset;
+    ``new_input`` starts the first layer with weights anew instead of copying it; ``balance`` says what is done about
+    classes with fewer examples; ``augmentation`` names the random changes made to training pictures.
     """
 
     dataset: str = "digits"
@@ -70,6 +86,8 @@ class RunSpec:
     strategy: str = "lp_ft"
     network: str | None = None
     blocks: int = 1
+    new_input: bool = False
+    image_size: int | None = None
     samples_per_class: int | None = 5
     validation_share: float = 0.2
     test_share: float = 0.2
@@ -81,6 +99,8 @@ class RunSpec:
     early_stopping: int = 0
     seed: int = 0
     control: bool = True
+    balance: str = "none"
+    augmentation: tuple[str, ...] = ()
     evaluate_on: str | None = None
     device: str = "auto"
 
@@ -103,6 +123,8 @@ class RunSpec:
         unknown = [UnknownName("field", name, known) for name in fields if name not in known]
         if unknown:
             raise Refused(*(Problem("spec", e.received, e.expected, e.remedy) for e in unknown))
+        if isinstance(fields.get("augmentation"), list):  # JSON knows no tuples
+            fields["augmentation"] = tuple(fields["augmentation"])
         spec = cls(**fields)
         if problems := spec.problems():
             raise Refused(*problems)
@@ -113,7 +135,12 @@ class RunSpec:
         found = [_range_problem(name, getattr(self, name)) for name in RANGES]
         found += [
             _choice_problem(name, getattr(self, name), choices)
-            for name, choices in (("optimizer", OPTIMIZERS), ("loss", LOSSES), ("device", DEVICES))
+            for name, choices in (
+                ("optimizer", OPTIMIZERS),
+                ("loss", LOSSES),
+                ("balance", BALANCES),
+                ("device", DEVICES),
+            )
         ]
         for name in ("dataset", "source", "strategy"):
             if not isinstance(getattr(self, name), str):
@@ -121,14 +148,19 @@ class RunSpec:
         for name in ("network", "evaluate_on"):
             if not isinstance(getattr(self, name), str | None):
                 found.append(Problem(name, getattr(self, name), "a name or nothing", "choose one or leave it out"))
-        if not isinstance(self.control, bool):
-            found.append(Problem("control", self.control, "true or false", "say one of them"))
+        for name in ("control", "new_input"):
+            if not isinstance(getattr(self, name), bool):
+                found.append(Problem(name, getattr(self, name), "true or false", "say one of them"))
+        if isinstance(self.augmentation, tuple):
+            found += [_choice_problem("augmentation", name, AUGMENTATIONS) for name in self.augmentation]
+        else:
+            found.append(Problem("augmentation", self.augmentation, "a list of names", "name them one by one"))
         return [problem for problem in found if problem]
 
 
 def _range_problem(name: str, value: Any) -> Problem | None:
     kind, least, most = RANGES[name]
-    if name == "samples_per_class" and value is None:
+    if name in ("samples_per_class", "image_size") and value is None:
         return None
     wanted = "a whole number" if kind is int else "a number"
     right = isinstance(value, int) if kind is int else isinstance(value, int | float)
