@@ -21,3 +21,9 @@ def dataset_folders() -> tuple[Path, ...]:
     own = home() / "datasets"
     given = os.environ.get("TLCORE_DATA")
     return (Path(given).expanduser().absolute(), own) if given else (own,)
+
+
+def keras_home() -> Path:
+    """Where Keras keeps what it downloads: the folder that ``KERAS_HOME`` names, else one in the home folder."""
+    given = os.environ.get("KERAS_HOME")
+    return Path(given).expanduser().absolute() if given else home() / "keras"

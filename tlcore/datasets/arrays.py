@@ -30,25 +30,57 @@ class Damaged(ValueError):
     """A file that does not hold what its name says; the message names it."""
 
 
+class Rows:
+    """Rows of a memory-mapped array in an order of their own, read when they are asked for."""
+
+    def __init__(self, base: np.ndarray, rows: np.ndarray):
+        self.base, self.rows = base, rows
+        self.shape, self.dtype, self.nbytes = (
+            (len(rows), *base.shape[1:]),
+            base.dtype,
+            len(rows) * prod(base.shape[1:]) * base.itemsize,
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, where: np.ndarray | slice) -> np.ndarray:
+        return np.asarray(self.base[self.rows[where]])
+
+    def subset(self, positions: np.ndarray) -> Rows:
+        """The same array, fewer rows: still nothing is read."""
+        return Rows(self.base, self.rows[positions])
+
+
 @dataclass(frozen=True)
 class Arrays:
-    """All examples: ``x`` (n, *shape), ``y`` (n,) int64; from ``test_from`` on the official test part, if any."""
+    """All examples: ``x`` (n, *shape), ``y`` (n,) int64. From ``validation_from`` on follows the dataset's own
+    validation part, from ``test_from`` on its own test part, where it has them."""
 
-    x: np.ndarray
+    x: np.ndarray | Rows
     y: np.ndarray
     test_from: int | None = None
+    validation_from: int | None = None
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Examples a class, without the official test part, and in it (None where there is no such part)."""
+    """Examples a class outside the dataset's own parts, and in them (None where there is no such part)."""
 
     counts: tuple[int, ...]
     official_test: tuple[int, ...] | None = None
+    official_validation: tuple[int, ...] | None = None
 
     @property
     def examples(self) -> int:
-        return sum(self.counts) + sum(self.official_test or ())
+        return sum(self.each)
+
+    @property
+    def each(self) -> tuple[int, ...]:
+        """All examples of each class."""
+        none = (0,) * len(self.counts)
+        parts = (self.counts, self.official_test or none, self.official_validation or none)
+        return tuple(sum(own) for own in zip(*parts, strict=True))
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,15 @@ class Dataset:
         return len(self.shape) == 3
 
     @property
+    def side(self) -> int | None:
+        """The side of its pictures in pixels; None for tables."""
+        return self.shape[0] if self.is_image else None
+
+    def at(self, size: int | None) -> Dataset:
+        """The card with its pictures read at another size, where their originals are kept; else as it is."""
+        return self
+
+    @property
     def path(self) -> Path | None:
         """The ready file of a downloaded dataset, where there is one."""
         files = (folder / f"{self.name}.npz" for folder in dataset_folders())
@@ -163,12 +172,12 @@ DATASETS = Catalogue(
             ),
             Dataset(
                 "vectors_a", "Vectors A", "A first made-up task on 100 features.",
-                (100,), DIGITS, embedded.vectors("a", 6000),
+                (100,), tuple(f"a{n}" for n in range(10)), embedded.vectors("a", 6000),
                 columns=tuple(f"x{n}" for n in range(100)), unit="rows",
             ),
             Dataset(
                 "vectors_b", "Vectors B", "A second task that shares its hidden structure with the first.",
-                (100,), DIGITS, embedded.vectors("b", 2000),
+                (100,), tuple(f"b{n}" for n in range(10)), embedded.vectors("b", 2000),
                 columns=tuple(f"x{n}" for n in range(100)), unit="rows",
             ),
             Dataset(

@@ -1,0 +1,336 @@
+"""People's own datasets: what the intake made of their files, kept in the home folder, and the versions of each.
+
+What was imported never changes: a correction (a picture left out, or moved to another class) is a new version, and
+a run names the version that it used: ``data-1a2b3c4d@2``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..catalogue import UnknownName
+from ..home import home
+from .arrays import Arrays, Facts, Preview, Rows
+from .cards import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .health import Health
+    from .intake import Intake
+
+PARTS = ("", "train", "validation", "test")
+_NAME = re.compile(r"(data-[0-9a-f]{8})(?:@([1-9]\d{0,5}))?")
+
+
+@dataclass(frozen=True)
+class Version:
+    """What one version says. ``health`` is the health check as plain data."""
+
+    number: int
+    note: str
+    created: float
+    counts: tuple[int, ...]
+    validation: tuple[int, ...] | None
+    test: tuple[int, ...] | None
+    health: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Import:
+    """What never changes about a dataset, and its label. ``skipped`` are (file, reason) of what was not taken."""
+
+    id: str
+    label: str
+    kind: str
+    created: float
+    origin: str
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    scale: float
+    columns: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+    passed_over: dict[str, int]
+    notes: tuple[str, ...]
+    label_column: str | None
+    label_candidates: tuple[str, ...]
+    giveaways: tuple[tuple[str, str], ...]
+    identity: str
+
+    @property
+    def folder(self) -> Path:
+        return folder(self.id)
+
+    @property
+    def versions(self) -> list[int]:
+        """The numbers of its versions, oldest first."""
+        return sorted(int(path.stem) for path in (self.folder / "versions").glob("*.json") if path.stem.isdigit())
+
+
+@dataclass(frozen=True)
+class Own(Dataset):
+    """The card of one version of a person's own dataset."""
+
+    import_id: str = ""
+    version: int = 1
+
+    @property
+    def ready(self) -> bool:
+        return True
+
+    @property
+    def alike(self) -> list[str]:
+        return []
+
+    @property
+    def sized(self) -> bool:
+        """Whether its pictures can be had at another size."""
+        return (folder(self.import_id) / "originals.bin").is_file()
+
+    def at(self, size: int | None) -> Own:
+        """The same pictures at another size."""
+        return replace(self, shape=(size, size, self.shape[2])) if size and self.sized else self
+
+    @property
+    def array(self) -> Path:
+        """The file of its examples: for pictures, of those at this card's size, whether or not it was made yet."""
+        if not self.sized:
+            return folder(self.import_id) / "x.npy"
+        return folder(self.import_id) / f"pixels_{self.shape[0]}_{self.shape[2]}.npy"
+
+    def load(self) -> Arrays:
+        said = stated(self.import_id, self.version)
+        taken = said[said.used]
+        order = np.lexsort((np.arange(len(taken)), taken.part.map({"": 0, "train": 0, "validation": 1, "test": 2})))
+        taken, own = taken.iloc[order], version(self.import_id, self.version)
+        pool = sum(own.counts)
+        rows = Rows(np.load(self.array, mmap_mode="r", allow_pickle=False), taken.row.to_numpy())
+        return Arrays(
+            rows, taken.label.to_numpy(np.int64),
+            test_from=pool + sum(own.validation or ()) if own.test else None,
+            validation_from=pool if own.validation else None,
+        )  # fmt: skip
+
+    def facts(self) -> Facts:
+        own = version(self.import_id, self.version)
+        return Facts(own.counts, own.test, own.validation)
+
+    def preview(self) -> Preview | None:
+        return _preview(self.import_id, self.version)
+
+
+def folder(dataset: str) -> Path:
+    """Where a dataset is kept. Ids are made here and never typed: anything else is unknown."""
+    found = _NAME.fullmatch(dataset)
+    if not found:
+        raise UnknownName("dataset", dataset, ids())
+    return home() / "datasets" / found[1]
+
+
+def ids() -> list[str]:
+    """All imported datasets, newest first."""
+    found = (home() / "datasets").glob("data-*/versions/1.json")
+    return [path.parents[1].name for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+
+
+def imported(dataset: str) -> Import:
+    """What is known of a dataset, whichever version is named. Raises UnknownName."""
+    path = folder(dataset) / "dataset.json"
+    try:
+        return _imported(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        raise UnknownName("dataset", dataset, ids()) from None
+
+
+@lru_cache(maxsize=64)
+def _imported(path: Path, _changed: int) -> Import:
+    told = json.loads(path.read_text())
+    for name in ("classes", "shape", "columns", "notes", "label_candidates"):
+        told[name] = tuple(told[name])
+    for name in ("skipped", "giveaways"):
+        told[name] = tuple((file, why) for file, why in told[name])
+    return Import(id=path.parent.name, **told)
+
+
+def version(dataset: str, number: int) -> Version:
+    """One version. Raises UnknownName."""
+    path = folder(dataset) / "versions" / f"{number}.json"
+    if not path.is_file():
+        known = [f"{dataset}@{one}" for one in imported(dataset).versions]
+        raise UnknownName("dataset", f"{dataset}@{number}", known)
+    return _version(path)
+
+
+@lru_cache(maxsize=64)
+def _version(path: Path) -> Version:
+    told = json.loads(path.read_text())
+    counts = {name: tuple(told[name]) if told[name] is not None else None for name in ("counts", "validation", "test")}
+    return Version(number=int(path.stem), **(told | counts))
+
+
+def card(name: str) -> Own:
+    """The card of ``data-…`` (its newest version) or ``data-…@N``. Raises UnknownName."""
+    whole = imported(name)
+    found = _NAME.fullmatch(name)
+    assert found
+    number = int(found[2]) if found[2] else whole.versions[-1]
+    own = version(whole.id, number)
+    title = whole.label + (f", version {number}" if len(whole.versions) > 1 else "")
+    unit = "pictures" if len(whole.shape) == 3 else "rows"
+    return Own(
+        f"{whole.id}@{number}", title, f"Imported from {whole.origin}." + (f" {own.note}" if number > 1 else ""),
+        whole.shape, whole.classes, scale=whole.scale, columns=whole.columns, unit=unit,
+        import_id=whole.id, version=number,
+    )  # fmt: skip
+
+
+def stated(dataset: str, number: int) -> pd.DataFrame:
+    """All entries as imported, with what a version says of them: ``label``, ``part`` and ``used``."""
+    import pandas as pd
+
+    version(dataset, number)
+    own = folder(dataset)
+    entries = pd.read_parquet(own / "entries.parquet")
+    with np.load(own / "versions" / f"{number}.npz", allow_pickle=False) as said:
+        return entries.assign(
+            label=said["label"].astype(np.int64), part=np.array(PARTS)[said["part"]], used=said["used"]
+        )
+
+
+def pixels(dataset: str) -> np.ndarray:
+    """The examples as imported, memory-mapped, one for each ``row`` of the entries."""
+    whole = imported(dataset)
+    pictures = folder(dataset) / "originals.bin"
+    name = f"pixels_{whole.shape[0]}_{whole.shape[2]}.npy" if pictures.is_file() else "x.npy"
+    return np.asanyarray(np.load(folder(dataset) / name, mmap_mode="r", allow_pickle=False))
+
+
+def begin() -> Path:
+    """An empty folder for a new dataset, not yet one of them."""
+    path = home() / "datasets" / f"unfinished-{secrets.token_hex(4)}"
+    path.mkdir(parents=True)
+    return path
+
+
+def keep(intake: Intake, unfinished: Path, *, label: str, origin: str) -> tuple[str, bool]:
+    """Make what the intake wrote into ``unfinished`` a dataset, with its first version and its health check.
+
+    Gives its id, and whether the very same content was here already: then that one is kept, and nothing twice.
+    """
+    identity = _identity(intake, unfinished)
+    if known := next((own for own in ids() if imported(own).identity == identity), None):
+        shutil.rmtree(unfinished)
+        return known, True
+    told = {
+        "label": label.strip()[:200] or origin, "kind": intake.kind, "created": time.time(), "origin": origin,
+        "classes": intake.classes, "shape": intake.shape, "scale": intake.scale, "columns": intake.columns,
+        "skipped": intake.skipped, "passed_over": intake.passed_over, "notes": intake.notes,
+        "label_column": intake.label_column, "label_candidates": intake.label_candidates,
+        "giveaways": intake.giveaways, "identity": identity,
+    }  # fmt: skip
+    (unfinished / "dataset.json").write_text(json.dumps(told))
+    intake.entries.drop(columns=["label", "part"]).to_parquet(unfinished / "entries.parquet", index=False)
+    dataset = f"data-{secrets.token_hex(4)}"
+    (unfinished / "versions").mkdir()
+    target = home() / "datasets" / dataset
+    unfinished.replace(target)
+    _write(dataset, 1, intake.entries.assign(used=True), "As imported.")
+    return dataset, False
+
+
+def revise(dataset: str, changed: pd.DataFrame, note: str) -> int:
+    """Write a new version: entries with the columns ``label``, ``part`` and ``used``; gives its number."""
+    number = imported(dataset).versions[-1] + 1
+    _write(dataset, number, changed, note)
+    return number
+
+
+def _write(dataset: str, number: int, stated: pd.DataFrame, note: str) -> None:
+    whole, own = imported(dataset), folder(dataset) / "versions"
+    part = stated.part.map({name: place for place, name in enumerate(PARTS)}).to_numpy(np.int8)
+    used = stated.used.to_numpy(bool)
+    with (own / f"{number}.npz").open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, label=stated.label.to_numpy(np.int32), part=part, used=used)
+
+    def counted(*parts: int) -> list[int]:
+        chosen = stated.label[used & np.isin(part, parts)]
+        return [int(n) for n in np.bincount(chosen, minlength=len(whole.classes))]
+
+    validation, test = counted(2), counted(3)
+    said = {
+        "note": note, "created": time.time(), "counts": counted(0, 1),
+        "validation": validation if any(validation) else None, "test": test if any(test) else None,
+        "health": _health(whole, stated).as_dict(),
+    }  # fmt: skip
+    unfinished = own / f"{number}.unfinished"
+    unfinished.write_text(json.dumps(said))
+    unfinished.replace(own / f"{number}.json")
+
+
+def _health(whole: Import, stated: pd.DataFrame) -> Health:
+    from . import health
+
+    return health.check(
+        stated, whole.classes, whole.kind, pixels(whole.id), skipped=whole.skipped, giveaways=whole.giveaways,
+        columns=whole.columns,
+    )  # fmt: skip
+
+
+def _identity(intake: Intake, unfinished: Path) -> str:
+    """The same for the same examples with the same names, classes and parts, in whatever container they came."""
+    digest = hashlib.sha256(json.dumps([intake.kind, intake.classes, intake.columns, intake.shape]).encode())
+    entries = intake.entries
+    content = entries.sha if "sha" in entries else entries.row.astype(str)
+    for row in sorted(zip(content, entries.label, entries.part, entries.name, strict=True)):
+        digest.update(repr(row).encode())
+    if "sha" not in entries:
+        digest.update((unfinished / "x.npy").read_bytes())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _preview(dataset: str, number: int, each: int = 8) -> Preview:
+    said = stated(dataset, number)
+    taken = said[said.used]
+    chosen = taken.groupby("label", sort=True).head(each)
+    return Preview(pixels(dataset)[chosen.row.to_numpy()], chosen.label.to_numpy(np.int64))
+
+
+def rename(dataset: str, label: str) -> None:
+    """Change what a person calls a dataset; never part of a path."""
+    path = folder(dataset) / "dataset.json"
+    told = json.loads(path.read_text()) | {"label": label.strip()[:200] or imported(dataset).origin}
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(told))
+    unfinished.replace(path)
+
+
+def delete(dataset: str) -> None:
+    """Remove a dataset with all its versions."""
+    imported(dataset)
+    shutil.rmtree(folder(dataset), ignore_errors=True)
+
+
+def size_on_disk(dataset: str) -> int:
+    """Bytes that a dataset takes."""
+    return sum(path.stat().st_size for path in folder(dataset).rglob("*") if path.is_file())
+
+
+def names_of(dataset: str, positions: Sequence[int]) -> list[str]:
+    """The file names of entries, as they were in the upload."""
+    import pandas as pd
+
+    names = pd.read_parquet(folder(dataset) / "entries.parquet", columns=["name"]).name
+    return [str(names.iloc[place]) for place in positions]
