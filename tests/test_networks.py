@@ -2,7 +2,8 @@ from itertools import pairwise
 
 import pytest
 
-from tlcore.networks import NETWORKS, usual
+from tlcore.architectures import usual
+from tlcore.networks import NETWORKS
 
 
 def test_small_cnn_by_hand():

@@ -2,7 +2,8 @@
 
 A layer is a tuple, its kind first: ``("conv", 32)`` (3×3, same padding, no bias), ``("norm",)`` (batch normalisation),
 ``("relu",)``, ``("max_pool",)`` (2×2), ``("global_pool",)``, ``("flatten",)``, ``("dense", 128)``,
-``("dropout", 0.2)``, ``("softmax",)``. :mod:`tlcore.engine.network` builds the same tuples with Keras.
+``("dropout", 0.2)``, ``("softmax",)``, ``("residual", 32, 2)`` (two convolutions with batch normalisation and a
+shortcut around them, the first one with stride 2). :mod:`tlcore.engine.network` builds the same tuples with Keras.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ class Network:
     layout: tuple[tuple[str, tuple[Layer, ...]], ...]
     head_dropout: float = 0.0
 
+    @property
+    def convolutional(self) -> bool:
+        """Whether it takes pictures only, of any size."""
+        return any(layer[0] in ("conv", "residual") for _, layers in self.layout for layer in layers)
+
     def blocks(self, input_shape: Shape) -> tuple[Block, ...]:
         """The body's blocks, input first, for inputs of ``input_shape``."""
         blocks: list[Block] = []
@@ -62,18 +68,23 @@ class Network:
 def _block(name: str, layers: tuple[Layer, ...], input_shape: Shape) -> Block:
     shape, weights = input_shape, list[Shape]()
     for layer in layers:
-        shape, added = _through(layer, shape)
+        shape, added = through(layer, shape)
         weights += added
     return Block(name, layers, input_shape, shape, tuple(weights), sum(prod(w) for w in weights))
 
 
-def _through(layer: Layer, shape: Shape) -> tuple[Shape, list[Shape]]:
+def through(layer: Layer, shape: Shape) -> tuple[Shape, list[Shape]]:
     """The shape behind a layer and the shapes of the weights in it."""
     match layer:
         case ("conv", filters):
             return (*shape[:2], filters), [(3, 3, shape[2], filters)]
         case ("norm",):
             return shape, [(shape[-1],)] * 4
+        case ("residual", filters, stride):
+            norm, changed = [(filters,)] * 4, stride > 1 or shape[2] != filters
+            inner = [(3, 3, shape[2], filters), *norm, (3, 3, filters, filters)]
+            shortcut = [(1, 1, shape[2], filters), *norm, *norm] if changed else norm
+            return (-(-shape[0] // stride), -(-shape[1] // stride), filters), [*inner, *shortcut]
         case ("dense", units):
             return (units,), [(shape[-1], units), (units,)]
         case ("max_pool",):
@@ -115,6 +126,17 @@ NETWORKS = Catalogue(
                 ),
             ),
             Network(
+                "resnet_20",
+                "ResNet-20",
+                "Nineteen convolutions with shortcuts, made for small photographs such as CIFAR-10 (He et al., 2015).",
+                (
+                    ("conv1", _conv(16)),
+                    ("stage1", (("residual", 16, 1),) * 3),
+                    ("stage2", (("residual", 32, 2), ("residual", 32, 1), ("residual", 32, 1))),
+                    ("stage3", (("residual", 64, 2), ("residual", 64, 1), ("residual", 64, 1), ("global_pool",))),
+                ),
+            ),
+            Network(
                 "dense_128", "Dense 128", "One hidden layer of 128 units, dropout 0.2.", (*_dense(128, dropout=0.2),)
             ),
             Network("dense_64", "Dense 64", "One hidden layer of 64 units.", (*_dense(64),)),
@@ -122,13 +144,3 @@ NETWORKS = Catalogue(
         )
     ),
 )
-
-
-def fitting(input_shape: Shape) -> list[str]:
-    """The networks that can take inputs of that shape."""
-    return [name for name in NETWORKS if len(input_shape) == 3 or name != "small_cnn"]
-
-
-def usual(input_shape: Shape) -> str:
-    """The network taken when nobody names one."""
-    return "small_cnn" if len(input_shape) == 3 else "dense_64_32"
