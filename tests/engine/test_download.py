@@ -38,7 +38,7 @@ def test_nobody_answers(host: str, lab: Path, teller: Teller):
 
 def test_a_job_says_what_to_do_instead(lab: Path, teller: Teller, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(DATASETS, "mnist", at("no-such-host.invalid"))
-    run, lock = runs.claim()
+    run, lock = runs.claim("studio")
     journey.carry_out(run)
     lock.release()
     told = runs.events(run.id)
@@ -61,7 +61,7 @@ def test_with_a_ready_file_nothing_is_fetched(
 
     monkeypatch.setattr(socket, "create_connection", no_network)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
-    run, lock = runs.claim()
+    run, lock = runs.claim("studio")
     journey.carry_out(run)
     lock.release()
     assert runs.get(run.id).status == "finished" and not (lab / "datasets").exists()
