@@ -65,3 +65,47 @@ def test_a_higher_rate_is_warmer() -> None:
         return int(charts.warm(rate, 0.01).removesuffix(")").split(",")[2])
 
     assert blue(0.01) < blue(0.001) < blue(0.0001)
+
+
+def receipt(blocks: int, adapted: bool = True) -> dict[str, object]:
+    """Of a network with a small first block, large ones behind it, and a head that is new but for a class."""
+
+    def row(fate: str, block: str, parameters: int, how: str = "") -> dict[str, object]:
+        return {"fate": fate, "block": block, "parameters": parameters, "tensor": f"{block}/layer/kernel", "how": how}
+
+    first = "adapted" if adapted else "copied"
+    rows = [row(first, "stage1", 864, "3 colour channels from 1"), row("copied", "stage1", 32)]
+    rows += [row("copied", f"stage{n}", 1_000_000) for n in range(2, blocks)]
+    rows += [row("new", "head", 640, "the head is new"), row("new", "head", 10, "the head is new")]
+    rows += [row("unused", "predictions", 500), row("unused", "other", 500)]
+    return {"rows": rows, "unused": {"tensors": 2, "parameters": 1000, "share": 0.25}}
+
+
+@pytest.mark.parametrize("blocks", [3, 20])
+def test_a_receipt_shows_the_fate_of_every_block_however_small(blocks: int) -> None:
+    figure = charts.receipt(receipt(blocks))
+    shown = {bar.name: dict(zip(bar.y, bar.x, strict=True)) for bar in figure.data}
+    assert shown["adapted"] == {"stage1 · 896": 864 / 896} and shown["new"] == {"head · 650": 1.0}
+    assert shown["copied"]["stage1 · 896"] == 32 / 896 and shown["unused"] == {"not used · 1,000": 0.25}
+    stages = [f"stage{n} · 1,000,000" for n in range(2, blocks)]
+    assert [*figure.layout.yaxis.categoryarray] == ["stage1 · 896", *stages, "head · 650", "not used · 1,000"]
+    assert {bar.name: bar.marker.color for bar in figure.data} == charts.FATES
+    assert figure.layout.height <= 600
+    (how,) = [bar.customdata for bar in figure.data if bar.name == "adapted"]
+    assert [*how[0]] == ["stage1", 864, "<br>3 colour channels from 1"]
+
+
+def test_a_receipt_from_before_adapting_can_still_be_drawn() -> None:
+    old = receipt(3, adapted=False)
+    for row in old["rows"]:  # type: ignore[attr-defined]
+        del row["how"]
+    assert {bar.name for bar in charts.receipt(old).data} == {"copied", "new", "unused"}
+
+
+def test_a_receipt_tells_three_reasons_at_most() -> None:
+    rows = [
+        {"fate": "new", "block": "a", "parameters": 1, "tensor": f"a/{n}/k", "how": f"<reason {n}>"} for n in range(5)
+    ]
+    unused = {"tensors": 0, "parameters": 0, "share": 0.0}
+    (bar,) = charts.receipt({"rows": rows, "unused": unused}).data
+    assert bar.customdata[0][2] == "<br>&lt;reason 0&gt;<br>&lt;reason 1&gt;<br>&lt;reason 2&gt;<br>…"

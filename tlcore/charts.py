@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import pairwise
 from math import log10
 from typing import Any
@@ -230,19 +231,70 @@ def comparison(rows: Sequence[tuple[str, float, float, float, bool]]) -> go.Figu
 
 
 def receipt(totals: Mapping[str, Any]) -> go.Figure:
-    """What was copied into the network, what is new, and what of the source stayed unused, in parameters a block."""
-    blocks = list(dict.fromkeys(row["block"] for row in totals["rows"]))
+    """What became of a network's blocks, as shares of each one's parameters, input below; and on top what share of
+    the source stayed unused. In parameters the small blocks, the first and the head, would hardly be seen."""
+    rows = [row for row in totals["rows"] if row["fate"] != "unused"]
+    sizes = dict.fromkeys((row["block"] for row in rows), 0)
+    for row in rows:
+        sizes[row["block"]] += row["parameters"]
+    labels = {block: f"{escape(block)} · {size:,}" for block, size in sizes.items()}
+    unused, rest = totals["unused"], f"not used · {totals['unused']['parameters']:,}"
+    bars = [*labels.values()] + ([rest] if unused["tensors"] else [])
     figure = _figure(
-        110 + 30 * len(blocks), barmode="stack", margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        96 + (30 if len(bars) <= 10 else 23) * len(bars), barmode="stack", margin={"l": 8, "r": 28, "t": 40, "b": 8},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "traceorder": "normal"},
     )  # fmt: skip
-    for fate, colour in FATES.items():
-        sizes = [sum(r["parameters"] for r in totals["rows"] if r["block"] == b and r["fate"] == fate) for b in blocks]
-        if any(sizes):
+    for fate in ("copied", "adapted", "new"):
+        own = {block: [r for r in rows if (r["block"], r["fate"]) == (block, fate)] for block in sizes}
+        own = {block: there for block, there in own.items() if there}
+        if own:
+            counts = [sum(row["parameters"] for row in there) for there in own.values()]
             figure.add_bar(
-                orientation="h", y=blocks, x=sizes, name=fate, marker={"color": colour},
-                hovertemplate="%{y}: %{x:,} parameters " + fate + "<extra></extra>",
+                orientation="h", y=[labels[block] for block in own], name=fate, marker={"color": FATES[fate]},
+                x=[size / max(1, sizes[block]) for block, size in zip(own, counts, strict=True)],
+                customdata=[[block, size, _hows(own[block])] for block, size in zip(own, counts, strict=True)],
+                hovertemplate="%{customdata[0]}: %{customdata[1]:,} parameters " + fate + "%{customdata[2]}"
+                "<extra></extra>",
             )  # fmt: skip
-    figure.update_xaxes(title="parameters", fixedrange=True)
-    figure.update_yaxes(fixedrange=True, automargin=True)
+    if unused["tensors"]:
+        figure.add_bar(
+            orientation="h", y=[rest], x=[unused["share"]], name="unused", marker={"color": FATES["unused"]},
+            hovertemplate=f"{unused['parameters']:,} of the source's parameters (%{{x:.0%}}) were not used"
+            "<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="share of parameters", tickformat=".0%", range=[0, 1], fixedrange=True)
+    figure.update_yaxes(categoryorder="array", categoryarray=bars, fixedrange=True, automargin=True)
+    return figure
+
+
+def _hows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How, or why, in a line for each of the first three reasons."""
+    hows = list(dict.fromkeys(row["how"] for row in rows if row.get("how")))
+    said = [escape(how, quote=False) for how in hows[:3]] + ["…"] * (len(hows) > 3)
+    return "".join(f"<br>{how}" for how in said)
+
+
+def class_sizes(classes: Sequence[str], parts: Mapping[str, Sequence[int]]) -> go.Figure:
+    """Examples a class, by part where there are several; lying bars while there is room for a class's whole name."""
+    lying = len(classes) <= 20
+    names = [escape(name if len(name) <= 28 else f"{name[:27]}…", quote=False) for name in classes]
+    places = list(range(len(classes)))  # two names that are shortened alike stay two bars
+    figure = _figure(
+        (70 if len(parts) > 1 else 40) + (30 * len(classes) if lying else 220), barmode="stack",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "traceorder": "normal"},
+    )  # fmt: skip
+    colours = (PARTS["train"], PARTS["validation"], PARTS["test"])
+    order = ("for learning", "for validation", "for the test")
+    for name, counts in parts.items():
+        figure.add_bar(
+            orientation="h" if lying else "v", x=list(counts) if lying else places, y=places if lying else list(counts),
+            name=name, marker={"color": colours[order.index(name)]}, customdata=names,
+            text=[f"{count:,}" for count in counts] if lying and len(parts) == 1 else None,
+            textposition="auto", showlegend=len(parts) > 1,
+            hovertemplate="%{customdata}: %{" + ("x" if lying else "y") + f":,}} {name}<extra></extra>",
+        )  # fmt: skip
+    ticks = {"tickvals": places, "ticktext": names, "showgrid": False, "fixedrange": True, "automargin": True}
+    amounts = {"fixedrange": True, "nticks": 5, "rangemode": "tozero"}
+    figure.update_yaxes(**({**ticks, "autorange": "reversed"} if lying else amounts))
+    figure.update_xaxes(**(amounts if lying else ticks))
     return figure

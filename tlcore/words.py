@@ -6,7 +6,7 @@ from typing import Any
 
 from . import runs
 from .catalogue import UnknownName
-from .datasets import DATASETS
+from .datasets import dataset
 from .runs import Run
 from .spec import Refused, RunSpec
 from .strategies import STRATEGIES
@@ -42,7 +42,7 @@ def title(run: Run) -> str:
         return run.label
     spec = run.spec
     amount = "all" if spec.samples_per_class is None else f"{spec.samples_per_class} a class"
-    return f"{DATASETS[spec.dataset].title}, {amount} · {STRATEGIES[spec.strategy].title} · seed {spec.seed}"
+    return f"{dataset(spec.dataset).title}, {amount} · {STRATEGIES[spec.strategy].title} · seed {spec.seed}"
 
 
 def seeds_sentence(over: dict[str, Any]) -> str:
@@ -56,17 +56,18 @@ def seeds_sentence(over: dict[str, Any]) -> str:
 
 
 def receipt_sentence(receipt: dict[str, Any]) -> str:
-    """What became of the source's weights."""
-    copied, new, unused = (receipt[fate] for fate in ("copied", "new", "unused"))
-    said = (
-        f"{count(copied['parameters'])} of the network's parameters ({copied['share']:.0%}) came from the source; "
-        f"{count(new['parameters'])} are new; {count(unused['parameters'])} of the source's were not used."
-    )
-    off = receipt["largest_difference"]
+    """What became of the source's weights, and whether the body answered as the source's did."""
+    copied, adapted, new, unused = (receipt[fate] for fate in ("copied", "adapted", "new", "unused"))
+    said = f"{count(copied['parameters'])} of the network's parameters ({copied['share']:.0%}) came from the source"
+    if adapted["tensors"]:
+        said += f" as they were; {count(adapted['parameters'])} ({adapted['share']:.0%}) were adapted to fit"
+    said += f"; {count(new['parameters'])} are new; {count(unused['parameters'])} of the source's were not used."
+    off, checked = receipt["largest_difference"], receipt.get("checked", "")
     if off is None:
-        return said
+        unsure = f" Whether the borrowed body answers as the source's cannot be checked: {checked}."
+        return said + (unsure if checked else "")
     same = "exactly as the source's" if off == 0 else f"as the source's does, but for {off:.2g} at most"
-    return f"{said} Before training, the borrowed body answered {same}."
+    return f"{said} Before training, the borrowed body answered {same}{f', {checked}' if checked else ''}."
 
 
 def lender(spec: RunSpec) -> str:
@@ -109,9 +110,19 @@ def count(n: int) -> str:
     return f"{n:,}"
 
 
+def short_count(n: int) -> str:
+    """``842``, ``65.8 thousand`` or ``23.6 million``."""
+    if n < 10_000:
+        return count(n)
+    return f"{n / 1000:.3g} thousand" if n < 1_000_000 else f"{n / 1_000_000:.3g} million"
+
+
 def _amount(spec: RunSpec) -> str:
     """With how many examples it learnt."""
-    unit = DATASETS[spec.dataset].unit if spec.dataset in DATASETS else "examples"
+    try:
+        unit = dataset(spec.dataset).unit
+    except UnknownName:  # one that was deleted
+        unit = "examples"
     if spec.samples_per_class is None:
         return f"With all its {unit}"
     one = spec.samples_per_class == 1
