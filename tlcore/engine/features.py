@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import keras
 import numpy as np
 
+from . import batches
 from .network import Network
 
 BUDGET = 2 * 2**30
@@ -25,36 +27,36 @@ def affordable(network: Network, blocks: int, examples: int) -> bool:
 
 
 def compute(
-    network: Network, blocks: int, x: np.ndarray, told: Callable[[int, int], None], batch_size: int = 256
+    network: Network, blocks: int, x: batches.Rows, told: Callable[[int, int], None], batch_size: int | None = None
 ) -> np.ndarray:
     """What the first ``blocks`` blocks make of raw ``x`` in inference mode, (n, *features) float32.
 
-    ``told(done, of)`` hears of every batch.
+    ``told(done, of)`` hears of every batch. Without a ``batch_size``, one that suits the pictures.
     """
-    front = network.front(blocks)
-    out = np.empty((len(x), *network.cards[blocks].input_shape), np.float32)
-
-    class Tell(keras.callbacks.Callback):
-        def on_predict_batch_end(self, batch: int, logs: dict[str, object] | None = None) -> None:
-            told(min(len(x), (batch + 1) * batch_size), len(x))
-
-    out[:] = front.predict(x, batch_size=batch_size, verbose=0, callbacks=[Tell()])
-    return out
+    return batches.through(network.front(blocks), x, told, batch_size)
 
 
-class InferenceOnly(keras.Layer):
-    """A frozen front that runs in inference mode whatever the caller says.
+class Behind(keras.Model):
+    """A tail that learns behind a frozen front: training batches are raw, and go through the front on the way.
 
-    ``trainable = False`` does not switch Dropout off, and ``training=False`` in a functional model is overridden by
-    ``fit``; an explicit argument inside ``call`` is not.
+    The front runs in inference mode: ``trainable = False`` does not switch Dropout off, and ``training=False`` in a
+    functional model is overridden by ``fit``; an explicit argument in a training step is not. Validation is given as
+    features, computed once, or raw if ``checks_raw``.
     """
 
-    def __init__(self, front: keras.Model, **options: object):
-        super().__init__(trainable=False, **options)
-        self.front = front
+    def __init__(self, front: keras.Model, tail: keras.Model, *, checks_raw: bool):
+        super().__init__()
+        self.front, self.tail, self.checks_raw = front, tail, checks_raw
 
-    def call(self, inputs: object) -> object:
-        return self.front(inputs, training=False)
+    def call(self, features: object, training: bool = False) -> object:
+        return self.tail(features, training=training)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (input_shape[0], *self.front.output_shape[1:])
+    def train_step(self, data: Any) -> dict[str, object]:
+        return super().train_step(self._through_the_front(data))
+
+    def test_step(self, data: Any) -> dict[str, object]:
+        return super().test_step(self._through_the_front(data) if self.checks_raw else data)
+
+    def _through_the_front(self, data: Any) -> tuple[object, ...]:
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        return self.front(x, training=False), y, weights
