@@ -83,10 +83,34 @@ def test_another_network_than_the_source_has():
 
 
 def test_a_source_for_other_inputs():
-    one = problem(RunSpec(source="mnist"))
-    assert (one.field, one.received) == ("source", "mnist")
-    assert "8×8" in one.expected and "28×28" in one.remedy
-    assert problem(RunSpec(dataset="wine")).field == "source"
+    one = problem(RunSpec(dataset="wine"))
+    assert (one.field, one.received) == ("source", "letters")
+    assert "13 features" in one.expected and "8×8" in one.remedy
+    assert problem(RunSpec(source="vectors_a")).field == "source"
+
+
+def test_a_source_for_other_sizes_and_colours_is_adapted():
+    assert admit(RunSpec(source="mnist")).network == "dense_128"
+    assert admit(RunSpec(dataset="cifar10")).network == "small_cnn"
+    assert admit(RunSpec(dataset="wine", source="vectors_a", network="dense_64")).network == "dense_64"
+
+
+def test_pictures_are_brought_to_what_an_imagenet_network_likes():
+    asked = RunSpec(dataset="cifar10", source="imagenet/mobilenet_0.25")
+    assert admit(asked).image_size == 96 and blocks(asked)[0].input_shape == (96, 96, 3)
+    assert admit(asked.revised(image_size=32)).image_size is None  # as they are
+    grey = RunSpec(dataset="digits", source="imagenet/mobilenet_0.25", image_size=64)
+    assert blocks(grey)[0].input_shape == (64, 64, 3)
+    one = problem(asked.revised(image_size=16))
+    assert (one.field, one.received) == ("image_size", 16) and "at least 32" in one.expected
+
+
+def test_changes_of_pictures_need_pictures():
+    wine = SCRATCH.revised(dataset="wine")
+    assert {one.field for one in problems(wine.revised(augmentation=("flip",), image_size=32))} == {
+        "augmentation", "image_size",
+    }  # fmt: skip
+    assert admit(wine.revised(augmentation=("mix_up",)))
 
 
 def test_convolutions_over_a_row():

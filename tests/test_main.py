@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tlcore import RunSpec, runs, words
-from tlcore.__main__ import asked, main
+from tlcore.__main__ import main
 from tlcore.admission import admit
+from tlcore.asking import asked
 from tlcore.datasets import DATASETS
 from tlcore.recipes import DEFAULT, RECIPES
 from tlcore.strategies import STRATEGIES
@@ -154,7 +155,7 @@ def test_lists(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["name"] for row in strategies] == [*STRATEGIES]
     assert {*strategies[0]} == {"name", "title", "sentence", "when", "reference", "copies"}
     recipes = {row["name"]: row for row in listed(capsys, "recipes")}
-    assert RunSpec(**recipes[DEFAULT]["specs"][0]) == LETTERS
+    assert RunSpec.from_json(json.dumps(recipes[DEFAULT]["specs"][0])) == LETTERS
     assert listed(capsys, "runs") == []
     for name in ("datasets", "sources", "strategies", "recipes", "runs"):
         assert main([name]) == 0

@@ -43,6 +43,6 @@ def test_borrowing_from_a_run_takes_a_dataset_that_fits():
     assert borrowing(RunSpec(), pictures).dataset == "digits"
     own = borrowing(RunSpec(), rows)
     assert (own.dataset, own.seed, own.source, own.strategy) == ("wine", 7, rows, "lp_ft")
-    assert borrowing(RunSpec(dataset="cifar10"), pictures).dataset == "digits"
+    assert borrowing(RunSpec(dataset="cifar10"), pictures).dataset == "cifar10"  # its first layer is adapted
     for spec in (own, borrowing(RunSpec(), pictures), borrowing(RunSpec(dataset="cifar10"), pictures)):
         assert admit(spec)

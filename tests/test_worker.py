@@ -137,7 +137,7 @@ def test_a_killed_outer_half_leaves_a_worker_that_drains_the_queue(lab: Path):
     long, last = worker.start(LONG), worker.start(QUICK)
     until(training(long))
     os.kill(os.getpgid(pid(long)), signal.SIGKILL)
-    until(lambda: not runs.held(worker.slot_lock(0)))
+    until(lambda: not runs.held(worker.slot_lock("train0")))
     assert runs.get(long).status == "running"
     runs.ask_to_stop(long)
     until(lambda: runs.get(last).status == "finished")
@@ -171,7 +171,7 @@ def test_a_damaged_home_ends_the_engine(lab: Path):
 
 def test_a_worker_that_cannot_start_says_so_in_the_run(lab: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TLCORE_LINGER", "not a number")
-    log = worker.log_file(0)
+    log = worker.log_file("train0")
     log.parent.mkdir(parents=True)
     log.write_bytes(b"x" * (worker.LOG_BYTES + 1))
     run = worker.start(QUICK)

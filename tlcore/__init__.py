@@ -4,4 +4,4 @@ from .spec import RunSpec
 from .worker import train
 
 __all__ = ["RunSpec", "train"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -13,56 +13,30 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
-from . import __version__, console, listings, live, runs, worker
-from .admission import admit
+from . import __version__, asking, bringing, console, listings, live, runs, worker
 from .catalogue import UnknownName
 from .database import DamagedHome
-from .datasets import DATASETS
+from .datasets import dataset
 from .home import home
-from .networks import NETWORKS, usual
-from .recipes import DEFAULT, RECIPES, suited
+from .recipes import DEFAULT
 from .runs import UnknownRun
-from .sources import NONE
-from .spec import RANGES, Problem, Refused, RunSpec
-from .strategies import STRATEGIES
-from .words import count
+from .sources import source
+from .spec import Problem, Refused
 
 PROGRAM = "python -m tlcore"
-OPTIONS = {
-    "dataset": ("D", "what to learn from"),
-    "source": ("S", "the network to borrow from, 'run:ID' for a finished run, or 'none'"),
-    "strategy": ("T", "what of it stays frozen, and when"),
-    "blocks": ("N", "how many of the last blocks learn, with the strategy last_blocks"),
-    "network": ("NAME", "the network, where no source decides it"),
-    "samples_per_class": ("N", "examples a class to learn from, or 'all'"),
-    "validation_share": ("X", "share of the examples kept for validation"),
-    "test_share": ("X", "share of the examples kept for the test, where the dataset has no test part"),
-    "epochs": ("N", "epochs in all phases together"),
-    "batch_size": ("N", "examples a step"),
-    "learning_rate": ("X", "step size; a strategy may scale it"),
-    "optimizer": ("O", "how steps are taken"),
-    "loss": ("L", "what is made small"),
-    "early_stopping": ("N", "epochs without a better validation loss to wait for; 0: never stop early"),
-    "seed": ("N", "what all chance in the run follows from"),
-    "evaluate_on": ("D", "a second dataset to try the finished model on, or 'none'"),
-    "device": ("NAME", "auto, cpu or gpu"),
-}
 LISTS = {
     "datasets": ("List what there is to learn from.",
                  ("name", "title", "kind", "shape", "classes", "examples", "ready"), listings.datasets),
     "sources": ("List what there is to borrow from.",
-                ("name", "title", "network", "dataset", "parameters", "trained", "accuracy"), listings.sources),
+                ("name", "title", "network", "dataset", "parameters", "ready", "accuracy"), listings.sources),
     "strategies": ("List the ways to borrow.", ("name", "title", "when", "reference"), listings.strategies),
     "recipes": ("List ready questions.", ("name", "title", "sentence"), listings.recipes),
     "runs": ("List all runs, newest first.",
              ("run", "when", "status", "dataset", "source", "strategy", "seed", "accuracy", "gain", "label"),
              listings.all_runs),
 }  # fmt: skip
-SPEC_SIZE = 100_000
-"""Most bytes of a file that is read as a spec."""
 
 
 class Misused(Exception):
@@ -104,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _ended(line: str, status: int) -> int:
-    print(console.one_line(line), file=sys.stderr)
+    console.complain(line)
     return status
 
 
@@ -148,120 +122,28 @@ def _parser() -> tuple[Parser, dict[str, list[str]]]:
         if name not in ("stop", "delete", "fetch"):
             own.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else")
         if name == "run":
-            _add_run_options(own)
+            asking.add_options(own)
+        if name == "import":
+            bringing.add_options(own)
         options[name] = [option for action in own._actions for option in action.option_strings if option[:2] == "--"]
         return own
 
-    add("run", run, f"Carry out a question from start to finish; alone, the recipe {DEFAULT}.")
+    add("run", asking.run, f"Carry out a question from start to finish; alone, the recipe {DEFAULT}.")
+    add("import", bringing.bring, "Import your own pictures, table or arrays.", takes="PATH")
+    add("check", bringing.check, "Print the health check of an imported dataset.", takes="DATASET")
     for name, (sentence, columns, rows) in LISTS.items():
         add(name, partial(_list, columns, rows), sentence)
     add("show", show, "Show a run: its question, plan and answer.", takes="RUN")
     add("stop", stop, "Ask a run to stop; what it has learnt is kept.", takes="RUN")
     add("delete", delete, "Remove a run that is over, and its model.", takes="RUN")
-    add("fetch", fetch, "Download a dataset now.", takes="DATASET")
+    add("fetch", fetch, "Download a dataset, or a source network, now.", takes="NAME")
     return parser, options
-
-
-def _add_run_options(parser: Parser) -> None:
-    """No types and no choices here: whatever was typed goes to the one place that checks questions."""
-    parser.add_argument("--recipe", metavar="NAME", help=f"the ready question to begin with (default {DEFAULT})")
-    parser.add_argument("--spec", metavar="FILE", help="a question in JSON, exported from a run, instead of a recipe")
-    for field, (metavar, sentence) in OPTIONS.items():
-        parser.add_argument("--" + field.replace("_", "-"), metavar=metavar, help=sentence)
-    parser.add_argument("--no-control", action="store_true", help="do not train the same network from scratch as well")
-    parser.add_argument("--label", metavar="TEXT", default="", help="what you call the run")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Ask one question, or a recipe's few, and wait for the answers."""
-    given = {field: _value(field, text) for field in OPTIONS if (text := getattr(arguments, field)) is not None}
-    if arguments.no_control:
-        given["control"] = False
-    # All are checked before any is asked; those that the options made equal are asked once.
-    specs = [*dict.fromkeys(admit(asked(spec, given)) for spec in _begun_with(arguments))]
-    if "blocks" in given and not any(STRATEGIES[spec.strategy].takes_blocks for spec in specs):
-        takers = ", ".join(name for name, strategy in STRATEGIES.items() if strategy.takes_blocks)
-        print(f"note: --blocks makes no difference here; it belongs to --strategy {takers}", file=sys.stderr)
-    label = arguments.label.encode(errors="replace").decode().strip()[:200]
-    names = [worker.start(spec, label) for spec in specs]
-    if not arguments.json:
-        print("\n".join(f"run {name}" for name in names), flush=True)
-    interrupted = live.watch(names, arguments.json)
-    ended = [runs.get(name) for name in names]
-    answers = [console.answer(one) for one in ended]
-    if arguments.json:
-        print(json.dumps(answers[0] | {"also": answers[1:]}, allow_nan=False))
-    else:
-        for one in ended:
-            console.account(one)
-    for told in answers:
-        if told["reason"]:
-            _ended(f"run {told['run']} {told['status']}: {told['reason']}", 1)
-    return 130 if interrupted else int(any(one.status != "finished" for one in ended))
-
-
-def _begun_with(arguments: argparse.Namespace) -> tuple[RunSpec, ...]:
-    """The questions that the options then revise."""
-    if arguments.spec is None:
-        return RECIPES[arguments.recipe if arguments.recipe is not None else DEFAULT].specs
-    if arguments.recipe is not None:
-        raise Refused(Problem("recipe", arguments.recipe, "either a recipe or a spec", "leave one of them out"))
-    path = Path(arguments.spec)
-    if not path.is_file() or path.stat().st_size > SPEC_SIZE:
-        expected = f"a file of at most {count(SPEC_SIZE)} bytes"
-        raise Refused(Problem("spec", arguments.spec, expected, "export a spec from a run and name that file"))
-    return (RunSpec.from_json(path.read_bytes()),)
-
-
-def _value(field: str, text: str) -> object:
-    """A number where one is wanted and this is one, else the text, which is then refused with all the rest."""
-    if (field, text) in (("samples_per_class", "all"), ("evaluate_on", NONE)):
-        return None
-    for kind in {int: (int, float), float: (float,)}[RANGES[field][0]] if field in RANGES else ():
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def asked(spec: RunSpec, given: dict[str, Any]) -> RunSpec:
-    """The question revised by what the person said. What they left open gives way to it, and never the reverse."""
-    if given.get("source") == NONE:
-        given = {"strategy": "scratch", **given}
-    elif given.get("strategy") == "scratch":
-        given = {"source": NONE, **given}
-    revised = spec.revised(**given)
-    borrows = revised.strategy != "scratch" if "strategy" in given else spec.source != NONE
-    try:
-        if "source" in given:
-            if given["source"] != NONE:
-                revised = revised.revised(network=None, strategy="lp_ft" if spec.source == NONE else spec.strategy)
-        elif borrows and {"dataset", "strategy"} & given.keys():
-            revised = suited(revised)
-        revised = _without_misfits(revised) if "dataset" in given else revised
-    except UnknownName:
-        pass  # admission complains of it together with whatever else is wrong
-    control = revised.control or (spec.source == NONE and revised.source != NONE)
-    return revised.revised(control=control).revised(**given)
-
-
-def _without_misfits(spec: RunSpec) -> RunSpec:
-    """Without the network and the second dataset that came along with another dataset and cannot go with this one."""
-    dataset, other = DATASETS[spec.dataset], spec.evaluate_on
-    try:
-        NETWORKS[spec.network or usual(dataset.shape)].blocks(dataset.shape)
-    except IndexError:  # convolutions over a vector
-        spec = spec.revised(network=None)
-    if other and (other == dataset.name or DATASETS[other].shape != dataset.shape):
-        spec = spec.revised(evaluate_on=None)
-    return spec
 
 
 def show(arguments: argparse.Namespace) -> int:
     """Print a run's question, plan, answer and receipt."""
     one = runs.get(arguments.run)
-    if one.task == runs.FETCH:
+    if one.task not in (runs.TRAIN, runs.SOURCE):
         raise UnknownRun(arguments.run)
     if arguments.json:
         print(json.dumps(console.answer(one), allow_nan=False))
@@ -290,17 +172,21 @@ def delete(arguments: argparse.Namespace) -> int:
 
 
 def fetch(arguments: argparse.Namespace) -> int:
-    """Download a dataset, unless it is here."""
-    dataset = DATASETS[arguments.dataset]
-    if dataset.ready:
-        print(f"{dataset.name} is on this computer already")
+    """Download a dataset or a network, unless it is here."""
+    name = arguments.name
+    if "/" in name:
+        ready, job_of = source(name).ready, partial(worker.order, runs.BORROW, name, source=name)
+    else:
+        ready, job_of = dataset(name).ready, partial(worker.fetch, name)
+    if ready:
+        print(f"{name} is on this computer already")
         return 0
-    job = worker.fetch(dataset.name)
+    job = job_of()
     interrupted = live.watch([job], False)
     ended = runs.get(job)
     if why := console.reason(ended.status, worker.follow(job)):
         return _ended(why, 1)
-    print(f"{dataset.name}: {ended.status}")
+    print(f"{name}: {ended.status}")
     return 130 if interrupted else int(ended.status != "finished")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import devices
+from . import architectures, devices
+from .architectures import comfortable_size, input_shape, takes, usual
 from .catalogue import UnknownName
-from .datasets import DATASETS, Damaged, Dataset
-from .datasets.split import most_samples_per_class
-from .networks import NETWORKS, Block, usual
-from .sources import NONE, Source, fits, source
+from .datasets import Damaged, Dataset, Own, dataset, most_samples_per_class
+from .networks import Block
+from .pretrained import Architecture
+from .sources import NONE, Source, adaptable, lineage, recognised, source
 from .spec import Problem, Refused, RunSpec
 from .strategies import STRATEGIES
 
@@ -33,30 +34,46 @@ def possible(spec: RunSpec) -> bool:
 
 
 def resolved(spec: RunSpec) -> RunSpec:
-    """Fill in what the question leaves open: the network, and no control where nothing is borrowed."""
-    network = spec.network or source(spec.source).network or usual(DATASETS[spec.dataset].shape)
+    """Fill in what the question leaves open: the dataset's version, the network, the size of pictures, and no control
+    where nothing is borrowed."""
+    card, origin = dataset(spec.dataset), source(spec.source)
+    network = _network(spec, card, origin)
+    size = spec.image_size or (origin.spec.image_size if origin.spec and origin.network == network else None)
+    size = size or comfortable_size(network, card.shape)
     return spec.revised(
+        dataset=card.name,
         network=network,
+        image_size=None if size == card.side else size,
         control=spec.control and STRATEGIES[spec.strategy].copies != "nothing",
         blocks=spec.blocks if STRATEGIES[spec.strategy].takes_blocks else 1,
         learning_rate=float(spec.learning_rate),  # a whole number in JSON; Keras takes no whole ones
     )
 
 
+def _network(spec: RunSpec, card: Dataset, origin: Source) -> str:
+    """The network that was asked for, else the source's own or the one that its tensors belong to, else the usual."""
+    if named := spec.network or origin.network:
+        return named
+    likely = recognised(origin, card.shape)
+    return likely[0] if likely else usual(card.shape)
+
+
 def blocks(spec: RunSpec) -> tuple[Block, ...]:
     """Body and head that the question asks for, input first, the head last."""
-    dataset = DATASETS[spec.dataset]
-    return NETWORKS[resolved(spec).network or ""].whole(dataset.shape, len(dataset.classes))
+    asked, card = resolved(spec), dataset(spec.dataset)
+    network = asked.network or ""
+    shape = input_shape(network, card.shape, asked.image_size)
+    return architectures.network(network).whole(shape, len(card.classes))
 
 
 def _problems(spec: RunSpec) -> Iterator[Problem]:
     looked_up: dict[str, Any] = {}
     lookups: dict[str, Callable[[str], Any]] = {
-        "dataset": DATASETS.__getitem__,
+        "dataset": dataset,
         "source": source,
         "strategy": STRATEGIES.__getitem__,
-        "network": NETWORKS.__getitem__,
-        "evaluate_on": DATASETS.__getitem__,
+        "network": architectures.network,
+        "evaluate_on": dataset,
     }
     unknown = False
     for field, look_up in lookups.items():
@@ -68,20 +85,23 @@ def _problems(spec: RunSpec) -> Iterator[Problem]:
             yield Problem(field, error.received, error.expected, error.remedy)
     if unknown:
         return
-    dataset, origin = looked_up["dataset"], looked_up["source"]
-    yield from _source_problems(spec, dataset, origin)
-    yield from _amount_problems(spec, dataset)
-    if (other := looked_up["evaluate_on"]) and other.name not in dataset.alike:
-        remedy = f"choose one of {', '.join(dataset.alike)}, or leave it out" if dataset.alike else "leave it out"
-        yield Problem("evaluate_on", other.name, f"another dataset of the shape and classes of {dataset.name}", remedy)
-    if other and any(other.name == seen.dataset for seen in _ancestry(origin)):
+    card, origin = looked_up["dataset"], looked_up["source"]
+    if sizes := [*_size_problems(spec, card, origin)]:  # blocks cannot be drawn
+        yield from sizes
+    else:
+        yield from _source_problems(spec, card, origin)
+    yield from _amount_problems(spec, card)
+    if (other := looked_up["evaluate_on"]) and other.name not in card.alike:
+        remedy = f"choose one of {', '.join(card.alike)}, or leave it out" if card.alike else "leave it out"
+        yield Problem("evaluate_on", other.name, f"another dataset of the shape and classes of {card.name}", remedy)
+    if other and any(seen.spec and other.name == seen.spec.dataset for seen in lineage(origin.name)):
         yield Problem("evaluate_on", other.name, f"a dataset that the source {spec.source} has not learnt from",
                       "choose another one, or leave it out")  # fmt: skip
     if spec.device == "gpu" and not devices.visible_gpus():
         yield Problem("device", "gpu", "a GPU that this computer can use", "choose 'auto' or 'cpu'")
 
 
-def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterator[Problem]:
+def _source_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Problem]:
     strategy = STRATEGIES[spec.strategy]
     if strategy.copies == "nothing" and spec.source != NONE:
         yield Problem("source", spec.source, "'none' with the strategy 'scratch', which borrows nothing",
@@ -91,31 +111,29 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
         yield Problem("source", NONE, f"a network to borrow from: the strategy {spec.strategy!r} needs one",
                       "choose a source, or the strategy 'scratch'")  # fmt: skip
         return
-    if spec.network and origin.network and spec.network != origin.network:
+    if not adaptable(origin, card.shape):
+        yield Problem("source", spec.source, f"one that takes inputs like {spec.dataset}'s, {_size(card.shape)}",
+                      f"{spec.source} takes {_size(origin.input_shape)}: choose another source, or 'none' with "
+                      "'scratch'")  # fmt: skip
+        return
+    for seen in lineage(origin.name):
+        if seen.spec and _has_seen_the_test(seen.spec, spec, card):
+            yield _seen_problem(spec, seen.spec)
+            return
+    network = _network(spec, card, origin)
+    if origin.network and not architectures.related(network, origin.network):
         yield Problem("network", spec.network, f"{origin.network!r}, the network of the source {spec.source!r}",
                       "leave the network out, or choose another source")  # fmt: skip
         return
-    if origin.spec and not fits(origin, dataset.shape):
-        own = DATASETS[origin.spec.dataset].shape
-        yield Problem("source", spec.source, f"one that takes inputs like {spec.dataset}'s, {_size(dataset.shape)}",
-                      f"{spec.source} takes {_size(own)}: choose another source, or 'none' with 'scratch'")  # fmt: skip
+    if not takes(network, card.shape):
+        yield Problem("network", spec.network, f"a network that takes {_size(card.shape)}",
+                      f"choose {usual(card.shape)!r}")  # fmt: skip
         return
-    for seen in _ancestry(origin):
-        if _has_seen_the_test(seen, spec, dataset):
-            yield Problem("seed", spec.seed, f"{seen.seed} with test_share {seen.test_share:g}, as when the source "
-                          f"{spec.source} learnt from {seen.dataset}: else it knows examples that this run tests on",
-                          f"choose the seed {seen.seed}, or a source that was trained on other data")  # fmt: skip
-            return
-    try:
-        body = blocks(spec)
-    except IndexError:
-        yield Problem("network", spec.network, f"a network that takes {_size(dataset.shape)}",
-                      f"choose {usual(dataset.shape)!r}")  # fmt: skip
-        return
-    if strategy.copies == "all" and origin.blocks[-1].weights != body[-1].weights:
-        own_classes = origin.blocks[-1].output_shape[0]
-        yield Problem("strategy", spec.strategy, f"a dataset with the source's {own_classes} classes, so that its "
-                      f"output layer can be copied ({spec.dataset} has {len(dataset.classes)})",
+    body = blocks(spec)
+    if strategy.copies == "all" and len(origin.classes) != len(card.classes):
+        own = f"{len(origin.classes)} classes" if origin.classes else "output layer, which is not kept,"
+        yield Problem("strategy", spec.strategy, f"a dataset with the source's {own} so that its "
+                      f"output layer can be copied ({spec.dataset} has {len(card.classes)})",
                       "choose 'lp_ft', which makes a new output layer")  # fmt: skip
     if strategy.takes_blocks and spec.blocks > len(body) - 1:
         yield Problem("blocks", spec.blocks, f"at most {len(body) - 1}, the blocks of this body", "choose fewer blocks")
@@ -126,39 +144,60 @@ def _source_problems(spec: RunSpec, dataset: Dataset, origin: Source) -> Iterato
                       "choose more epochs")  # fmt: skip
 
 
-def _ancestry(origin: Source) -> Iterator[RunSpec]:
-    """The questions that a source was trained by: its own, its source's, and so on. Ends where a run is gone."""
-    while origin.spec:
-        yield origin.spec
-        try:
-            origin = source(origin.spec.source)
-        except UnknownName:
-            return
+def _size_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Problem]:
+    """What is wrong with the size of pictures, and with changes that only pictures can take."""
+    if not card.is_image:
+        if spec.image_size:
+            yield Problem("image_size", spec.image_size, f"nothing: {spec.dataset} has no pictures", "leave it out")
+        if pictures_only := [name for name in spec.augmentation if name != "mix_up"]:
+            yield Problem("augmentation", ", ".join(pictures_only), f"nothing: {spec.dataset} has no pictures",
+                          "leave it out")  # fmt: skip
+        return
+    network = architectures.network(_network(spec, card, origin))
+    if isinstance(network, Architecture) and spec.image_size and spec.image_size < network.least:
+        yield Problem("image_size", spec.image_size, f"at least {network.least}, the smallest that {network.title} "
+                      "takes", f"choose {network.least} or more, or leave it out")  # fmt: skip
 
 
-def _has_seen_the_test(source: RunSpec, spec: RunSpec, dataset: Dataset) -> bool:
+def _has_seen_the_test(seen: RunSpec, spec: RunSpec, card: Dataset) -> bool:
     """Whether a source trained on the same dataset was trained on examples that this question keeps for the test."""
-    same_split = (source.seed, source.test_share) == (spec.seed, spec.test_share)
-    return source.dataset == spec.dataset and not same_split and dataset.facts().official_test is None
+    same_split = (seen.dataset, seen.seed, seen.test_share) == (card.name, spec.seed, spec.test_share)
+    same_data = seen.dataset.partition("@")[0] == card.name.partition("@")[0]
+    return same_data and not same_split and card.facts().official_test is None
 
 
-def _amount_problems(spec: RunSpec, dataset: Dataset) -> Iterator[Problem]:
+def _seen_problem(spec: RunSpec, seen: RunSpec) -> Problem:
+    if seen.dataset.partition("@")[2] != dataset(spec.dataset).name.partition("@")[2]:
+        return Problem(
+            "source", spec.source, f"one that was trained on this version of the dataset, and not on {seen.dataset}: "
+            "its examples are divided otherwise, so it knows some that this run tests on",
+            f"choose {seen.dataset}, or train the source again on this version",
+        )  # fmt: skip
+    return Problem(
+        "seed", spec.seed, f"{seen.seed} with test_share {seen.test_share:g}, as when the source "
+        f"{spec.source} learnt from {seen.dataset}: else it knows examples that this run tests on",
+        f"choose the seed {seen.seed}, or a source that was trained on other data",
+    )  # fmt: skip
+
+
+def _amount_problems(spec: RunSpec, card: Dataset) -> Iterator[Problem]:
     if spec.validation_share + spec.test_share > 0.8:
         yield Problem("test_share", spec.test_share, "validation_share and test_share of at most 0.8 together",
                       "leave more to learn from")  # fmt: skip
         return
     try:
-        facts = dataset.facts()
+        facts = card.facts()
     except Damaged as error:
-        yield Problem("dataset", dataset.name, "a file that can be read", str(error))
+        yield Problem("dataset", card.name, "a file that can be read", str(error))
         return
-    test_share = 0.0 if facts.official_test else spec.test_share
-    most = most_samples_per_class(facts.counts, spec.validation_share, test_share)
+    most = most_samples_per_class(facts, spec.validation_share, spec.test_share)
     if most < 1:
-        yield Problem("dataset", dataset.name, "at least 3 examples in each class", "choose another dataset")
+        few = ", ".join(card.classes[place] for place, n in enumerate(facts.counts) if n < 3)
+        remedy = "add pictures, or leave the class out" if isinstance(card, Own) else "choose another dataset"
+        yield Problem("dataset", card.name, f"at least 3 examples in each class (too few: {few})", remedy)
     elif spec.samples_per_class is not None and spec.samples_per_class > most:
         yield Problem("samples_per_class", spec.samples_per_class,
-                      f"at most {most}: {dataset.name} has no more in its smallest class after validation and test",
+                      f"at most {most}: {card.name} has no more in its smallest class after validation and test",
                       f"choose {most} or fewer, or leave it out to use all")  # fmt: skip
 
 

@@ -41,6 +41,16 @@ def mistakes(run: Run) -> Mistakes:
         raise DamagedArtefact(f"{path} cannot be read ({error})") from None
 
 
+def preview(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """A few pictures (n, h, w, c), and random changes of each (n, rounds, h, w, c). Raises :class:`DamagedArtefact`."""
+    path = run.folder / "preview.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file["x"], file["changed"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DamagedArtefact(f"{path} cannot be read ({error})") from None
+
+
 def has_model(run: Run) -> bool:
     """Whether the run kept a model."""
     return (run.folder / "model.keras").is_file()

@@ -190,6 +190,11 @@ def cell(name: str, value: object) -> str | None:
     return str(value)
 
 
+def complain(line: str) -> None:
+    """What went wrong, on one line of standard error."""
+    print(one_line(line), file=sys.stderr)
+
+
 def one_line(text: str) -> str:
     """The same on one line, with nothing in it that could steer a terminal."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -5,7 +5,9 @@ Events are appended and never changed. The kinds, in the order in which a run te
 =========== ==========================================================================================
 started     an engine has taken the run: ``pid``
 device      where it computes: ``name``
-stage       what it is doing now: ``stage`` (a key of :data:`STAGES`), ``arm``, ``run`` (the source in training)
+stage       what it is doing now: ``stage`` (a key of :data:`STAGES`), ``arm``, ``run`` (the source in training);
+            when training, ``front`` (the frozen blocks are "kept" as features, or run "along" in every step),
+            ``augmentation`` (random changes in use) and ``passed_over`` (those that do not suit the examples)
 plan        ``arms``: for each arm its phases, before anything is trained
 receipt     what became of each of the source's tensors: :class:`tlcore.engine.transfer.Receipt` as a dict
 phase       one phase begins: ``arm, index, name, epochs, learning_rate, trainable_parameters, frozen_parameters``
@@ -36,6 +38,11 @@ STAGES = {
     "loading": "starting the engine",
     "downloading": "downloading the dataset",
     "preparing": "preparing the examples",
+    "resizing": "bringing the pictures to the size that the network takes",
+    "borrowing": "downloading the source network",
+    "converting": "reading the source network",
+    "importing": "reading the files",
+    "checking": "checking the examples",
     "source": "training the source network first",
     "copying": "copying the source's weights",
     "features": "computing what the frozen blocks see",
@@ -66,6 +73,7 @@ class Story:
     end: str | None = None
     stop_asked: bool = False
     stage: dict[str, Any] = field(default_factory=dict)
+    stage_began: float = 0.0
     device: str = ""
     arms: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     phases: list[dict[str, Any]] = field(default_factory=list)
@@ -90,7 +98,7 @@ class Story:
             case "device":
                 self.device = data["name"]
             case "stage":
-                self.stage, self.progress = data, {}
+                self.stage, self.progress, self.stage_began = data, {}, event.time
             case "plan":
                 self.arms = data["arms"]
             case "receipt":
@@ -132,11 +140,18 @@ class Story:
         """From 0 to 1, for a progress bar."""
         if self.end == "finished":
             return 1.0
-        return min(1.0, self.done_epochs / self.total_epochs) if self.total_epochs else 0.0
+        if not self.total_epochs:  # a job: how far its present stage is
+            return min(1.0, self.progress["done"] / self.progress["of"]) if self.progress.get("of") else 0.0
+        return min(1.0, self.done_epochs / self.total_epochs)
 
     def seconds_left(self) -> float | None:
-        """An estimate from the epochs so far, None before the first is over."""
-        if not self.epochs or self.end:
+        """An estimate from the epochs so far, None before the first is over; for a job, of its present stage."""
+        if self.end:
+            return None
+        if not self.total_epochs and self.progress.get("done") and self.told:
+            each = (self.told - self.stage_began) / float(self.progress["done"])
+            return each * max(0.0, float(self.progress["of"] - self.progress["done"]))
+        if not self.epochs:
             return None
         pace: float = median(e["seconds"] for e in self.epochs[-9:])  # a phase's first epoch also builds its graph
         return pace * max(0.0, self.total_epochs - self.done_epochs)

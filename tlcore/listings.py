@@ -7,8 +7,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from . import datasets as all_datasets
 from . import runs
-from .datasets import DATASETS, Damaged
+from .datasets import Damaged
 from .recipes import RECIPES
 from .runs import Run
 from .sources import everything
@@ -18,7 +19,7 @@ from .strategies import STRATEGIES
 
 def datasets() -> Iterator[dict[str, Any]]:
     """What ``datasets`` lists."""
-    for dataset in DATASETS.values():
+    for dataset in all_datasets.everything():
         try:
             examples = dataset.facts().examples
         except Damaged:
@@ -35,11 +36,11 @@ def sources() -> Iterator[dict[str, Any]]:
     for source in everything():
         run = source.run
         yield {
-            "name": source.name, "title": source.title, "summary": source.summary, "network": source.network,
-            "dataset": source.spec.dataset if source.spec else None,
+            "name": source.name, "title": source.title, "summary": source.summary, "kind": source.kind,
+            "network": source.network, "dataset": source.spec.dataset if source.spec else None,
             "blocks": [{"name": block.name, "parameters": block.parameters} for block in source.blocks],
             "parameters": sum(block.parameters for block in source.blocks),
-            "trained": run is not None, "accuracy": source.accuracy, "run": run,
+            "trained": run is not None, "ready": source.ready, "accuracy": source.accuracy, "run": run,
         }  # fmt: skip
 
 

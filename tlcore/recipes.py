@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .catalogue import Catalogue, UnknownName
-from .datasets import DATASETS, split_sizes
-from .sources import NONE, SOURCES, Source, fits, source
+from .datasets import dataset, everything, split_sizes
+from .sources import IMAGENET, NONE, SOURCES, TRAINED, Source, adaptable, fits, source
 from .spec import RunSpec
 
 
@@ -54,6 +54,28 @@ RECIPES = Catalogue(
                 ),
             ),
             Recipe(
+                "resnet-new-head",
+                "ResNet, new head",
+                "A ResNet that has seen ImageNet gets a new layer of ten outputs for CIFAR-10's photographs.",
+                (
+                    RunSpec(
+                        dataset="cifar10", source="imagenet/resnet50", strategy="linear_probe", samples_per_class=100,
+                        epochs=10, batch_size=32, learning_rate=0.001, optimizer="momentum",
+                    ),
+                ),
+            ),
+            Recipe(
+                "cifar10-to-cifar100",
+                "CIFAR-10 to CIFAR-100",
+                "A ResNet trained on ten kinds of things learns a hundred, with a new input and a new output layer.",
+                (
+                    RunSpec(
+                        dataset="cifar100", source="cifar10", strategy="fine_tune", new_input=True,
+                        samples_per_class=None, epochs=2, batch_size=100, learning_rate=0.001, optimizer="momentum",
+                    ),
+                ),
+            ),
+            Recipe(
                 "dense-evaluate",
                 "Train here, try there",
                 "A dense network learns handwritten digits, then reads printed ones that it has never seen.",
@@ -70,12 +92,15 @@ RECIPES = Catalogue(
 
 DEFAULT = "letters-to-digits"
 
+USUAL_FOR_PHOTOGRAPHS = "imagenet/mobilenet_v2"
+PHOTOGRAPH = 24
+"""Pixels from which pictures are likely to be photographs of things, which ImageNet's networks know."""
+
 
 def budgeted(spec: RunSpec) -> RunSpec:
     """The question with epochs, batch size and learning rate that suit its examples: the fewer, the more passes."""
-    facts = DATASETS[spec.dataset].facts()
     examples = split_sizes(
-        facts.counts, facts.official_test, samples_per_class=spec.samples_per_class,
+        dataset(spec.dataset).facts(), samples_per_class=spec.samples_per_class,
         validation_share=spec.validation_share, test_share=spec.test_share,
     )["train"]  # fmt: skip
     if examples <= 1_000:
@@ -90,21 +115,28 @@ def suited(spec: RunSpec) -> RunSpec:
 
     A shipped source that has seen another dataset of the same kind comes first; without one, from scratch.
     """
-    shape = DATASETS[spec.dataset].shape
+    card = dataset(spec.dataset)
 
     def suits(origin: Source) -> bool:
-        return origin.spec is not None and origin.spec.dataset != spec.dataset and fits(origin, shape)
+        seen = origin.spec.dataset.partition("@")[0] if origin.spec else ""
+        return origin.kind != NONE and seen != card.name.partition("@")[0] and fits(origin, card.shape)
 
     try:
         present = source(spec.source)
     except UnknownName:  # a run that was deleted
         present = SOURCES[NONE]
     if suits(present):
-        same_classes = present.blocks[-1].output_shape == (len(DATASETS[spec.dataset].classes),)
+        same_classes = len(present.classes) == len(card.classes)
         return spec if spec.strategy != "copy_all" or same_classes else spec.revised(strategy="lp_ft")
-    chosen = next((name for name, origin in SOURCES.items() if suits(origin)), NONE)
+    photographs = len(card.shape) == 3 and card.shape[0] >= PHOTOGRAPH and card.shape[2] == 3
+    imagenet = sorted(own.name for own in SOURCES.values() if photographs and own.kind == IMAGENET and own.ready)
+    shipped = [own.name for own in SOURCES.values() if own.kind == TRAINED]
+    candidates = [*imagenet, *([USUAL_FOR_PHOTOGRAPHS] if photographs else []), *shipped]
+    chosen = next((name for name in candidates if suits(SOURCES[name])), NONE)
     strategy = "scratch" if chosen == NONE else ("lp_ft" if spec.strategy in ("scratch", "copy_all") else spec.strategy)
-    return spec.revised(source=chosen, strategy=strategy, network=None, control=True)
+    if SOURCES[chosen].kind == IMAGENET:
+        strategy = "linear_probe"  # minutes on any computer, and hard to beat with few photographs
+    return spec.revised(source=chosen, strategy=strategy, network=None, image_size=None, control=True)
 
 
 def borrowing(spec: RunSpec, name: str) -> RunSpec:
@@ -114,14 +146,15 @@ def borrowing(spec: RunSpec, name: str) -> RunSpec:
     source's own seed, whose test part it has not seen. Raises UnknownName for an unknown source.
     """
     origin = source(name)
-    if origin.spec is None:
-        return spec.revised(source=name, strategy="scratch", network=None, control=False)
+    if origin.kind == NONE:
+        return spec.revised(source=name, strategy="scratch", network=None, image_size=None, control=False)
     strategy = "lp_ft" if spec.strategy == "scratch" else spec.strategy
-    asked = spec.revised(source=name, strategy=strategy, network=None, control=True)
-    if not fits(origin, DATASETS[spec.dataset].shape):
-        others = (n for n, d in DATASETS.items() if d.ready and n != origin.spec.dataset and fits(origin, d.shape))
-        dataset = next(others, origin.spec.dataset)
-        asked = budgeted(asked.revised(dataset=dataset, samples_per_class=None, evaluate_on=None, strategy="lp_ft"))
-    if asked.dataset == origin.spec.dataset:
+    asked = spec.revised(source=name, strategy=strategy, network=None, image_size=None, control=True)
+    if not adaptable(origin, dataset(spec.dataset).shape):
+        own = origin.spec.dataset if origin.spec else ""
+        others = (d.name for d in everything() if d.ready and d.name != own and fits(origin, d.shape))
+        changed = next(others, own) or spec.dataset
+        asked = budgeted(asked.revised(dataset=changed, samples_per_class=None, evaluate_on=None, strategy="lp_ft"))
+    if origin.spec and asked.dataset == origin.spec.dataset:
         asked = asked.revised(seed=origin.spec.seed, test_share=origin.spec.test_share)
     return asked

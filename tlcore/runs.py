@@ -24,8 +24,15 @@ from .spec import Problem, Refused, RunSpec
 
 WAITING, RUNNING, LOST = "waiting", "running", "lost"
 STATUSES = (WAITING, RUNNING, *ENDS, LOST)
-TRAIN, SOURCE, FETCH = "train", "source", "fetch"
-"""Tasks that an engine carries out: a run, a shipped source's run made on the way, and the download of a dataset."""
+TRAIN, SOURCE = "train", "source"
+"""Tasks that are runs: what people ask for, and a shipped source's run made on the way."""
+FETCH, BORROW, PREVIEW = "fetch", "borrow", "preview"
+"""Jobs that need Keras: a dataset's download, a network's download, a look at random changes of pictures."""
+IMPORT, REVISE, RESIZE, INSPECT = "import", "revise", "resize", "inspect"
+"""Jobs that do not: the intake of a person's own data, a new version of it, its pictures at another size, and the
+intake of weights from a file."""
+LANES = {TRAIN: (TRAIN,), "studio": (FETCH, BORROW, PREVIEW), "intake": (IMPORT, REVISE, RESIZE, INSPECT)}
+"""Who works on what, side by side: nothing short waits behind a training. The intake loads no Keras."""
 
 FEW = 20
 """Runs up to which one look a run is cheaper than one look at everybody's headlines."""
@@ -57,6 +64,10 @@ class Run:
     @property
     def spec(self) -> RunSpec:
         return RunSpec.from_json(self.question)
+
+    def asks(self, question: dict[str, Any]) -> bool:
+        """Whether this is a job with that very question."""
+        return self.question == json.dumps(question, sort_keys=True)
 
     @property
     def folder(self) -> Path:
@@ -120,9 +131,13 @@ def all_runs(*tasks: str) -> list[Run]:
     return _listed(f"WHERE task IN ({', '.join('?' * len(wanted))}) ORDER BY created DESC", wanted)
 
 
-def waiting() -> list[Run]:
-    """What waits for an engine, the first to go first."""
-    return _listed(f"WHERE {_UNCLAIMED} ORDER BY created", ())
+def waiting(lane: str = TRAIN) -> list[Run]:
+    """What waits for an engine of a lane, the first to go first."""
+    return _listed(f"WHERE {_UNCLAIMED} AND {_of(lane)} ORDER BY created", LANES[lane])
+
+
+def _of(lane: str) -> str:
+    return f"task IN ({', '.join('?' * len(LANES[lane]))})"
 
 
 def unfinished() -> list[Run]:
@@ -219,10 +234,11 @@ def named_lock(name: str) -> FileLock:
     return FileLock(path / name)
 
 
-def claim() -> tuple[Run, FileLock] | None:
-    """Take the run that has waited longest: its lock is held and its story begun. None when nothing waits."""
+def claim(lane: str = TRAIN) -> tuple[Run, FileLock] | None:
+    """Take what has waited longest in a lane: its lock is held and its story begun. None when nothing waits."""
     with transaction() as db:
-        row = db.execute(f"SELECT id FROM runs WHERE {_UNCLAIMED} ORDER BY created LIMIT 1").fetchone()
+        where = f"{_UNCLAIMED} AND {_of(lane)}"
+        row = db.execute(f"SELECT id FROM runs WHERE {where} ORDER BY created LIMIT 1", LANES[lane]).fetchone()
         if row is None:
             return None
         own = _begin(row[0])
@@ -254,10 +270,14 @@ def ask_to_stop(run: str) -> None:
             tell(run, "stopped")
 
 
-def started_since(moment: float) -> bool:
-    """Whether any run was taken by an engine at that time or later."""
+def started_since(moment: float, lane: str = TRAIN) -> bool:
+    """Whether anything of a lane was taken by an engine at that time or later."""
     with connection() as db:
-        found = db.execute("SELECT 1 FROM events WHERE kind = 'started' AND time >= ? LIMIT 1", (moment,)).fetchone()
+        found = db.execute(
+            "SELECT 1 FROM events JOIN runs ON runs.id = events.run "
+            f"WHERE kind = 'started' AND time >= ? AND {_of(lane)} LIMIT 1",
+            (moment, *LANES[lane]),
+        ).fetchone()
     return found is not None
 
 

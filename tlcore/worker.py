@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from .spec import RunSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-_woken: dict[tuple[Path, int], tuple[float, subprocess.Popen[bytes]]] = {}
+_woken: dict[tuple[Path, str], tuple[float, subprocess.Popen[bytes]]] = {}
 """When this process last started an engine for a slot, and that engine."""
 
 LOG_BYTES = 1_000_000
@@ -34,55 +35,63 @@ def start(spec: RunSpec, label: str = "") -> str:
     return run
 
 
-def fetch(dataset: str) -> str:
-    """Ask an engine to download a dataset; gives the job's id. One that is under way already is not asked twice."""
+def order(task: str, label: str = "", /, **question: Any) -> str:
+    """Ask an engine for a job; gives its id. The same job that is under way already is not asked for twice."""
+    text = json.dumps(question, sort_keys=True)
     for job in runs.unfinished():
-        if job.task == runs.FETCH and job.status != runs.LOST and f'"{dataset}"' in job.question:
+        if job.task == task and job.status != runs.LOST and job.question == text:
             return job.id
-    run = runs.create({"dataset": dataset}, task=runs.FETCH, label=dataset)
+    job_id = runs.create(question, task=task, label=label)
     wake()
-    return run
+    return job_id
+
+
+def fetch(dataset: str) -> str:
+    """Ask an engine to download a dataset; gives the job's id."""
+    return order(runs.FETCH, dataset, dataset=dataset)
 
 
 def wake() -> None:
-    """Start an engine in each free slot while something waits. Cheap: every page that waits may call it."""
+    """Start an engine in each free slot of a lane while something waits there. Cheap: every page may call it."""
     for _, engine in list(_woken.values()):
         engine.poll()  # one that has ended leaves the table of processes
-    if not runs.waiting():
-        return
-    for slot in range(slots()):
-        key = (home(), slot)
-        # An engine needs a moment from its start until it holds its slot.
-        if key in _woken and time.monotonic() - _woken[key][0] < 2:
+    for lane in runs.LANES:
+        if not runs.waiting(lane):
             continue
-        if not runs.held(slot_lock(slot)):
-            _woken[key] = (time.monotonic(), _spawn(slot))
+        for number in range(slots() if lane == runs.TRAIN else 1):
+            slot = f"{lane}{number}"
+            key = (home(), slot)
+            # An engine needs a moment from its start until it holds its slot.
+            if key in _woken and time.monotonic() - _woken[key][0] < 2:
+                continue
+            if not runs.held(slot_lock(slot)):
+                _woken[key] = (time.monotonic(), _spawn(lane, number))
 
 
-def slot_lock(slot: int) -> Path:
-    """The file that a slot's engine holds locked."""
+def slot_lock(slot: str) -> Path:
+    """The file that a slot's engine holds locked. A slot is a lane and a number: ``train0``."""
     folder = home() / "slots"
     folder.mkdir(exist_ok=True)
     return folder / f"{slot}.lock"
 
 
-def log_file(slot: int) -> Path:
+def log_file(slot: str) -> Path:
     """What a slot's engine printed, its last words included."""
     return home() / "slots" / f"{slot}.log"
 
 
-def _spawn(slot: int) -> subprocess.Popen[bytes]:
+def _spawn(lane: str, number: int) -> subprocess.Popen[bytes]:
     """Start an engine that outlives this process, its terminal and its browser tab."""
     root = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     detached: dict[str, Any] = (
         {"creationflags": 0x00000008 | 0x00000200} if sys.platform == "win32" else {"start_new_session": True}
     )
-    path_of_log = log_file(slot)
+    path_of_log = log_file(f"{lane}{number}")
     long = path_of_log.exists() and path_of_log.stat().st_size > LOG_BYTES
     with path_of_log.open("wb" if long else "ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "tlcore.engine", "--slot", str(slot)],
+            [sys.executable, "-m", "tlcore.engine", "--lane", lane, "--number", str(number)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**os.environ, "PYTHONPATH": path, "TLCORE_HOME": str(home())}, **detached,
         )  # fmt: skip

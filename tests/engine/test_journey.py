@@ -12,7 +12,7 @@ import pytest
 from conftest import until
 
 from tlcore import RunSpec, runs, worker
-from tlcore.admission import admit
+from tlcore.admission import admit, blocks
 from tlcore.datasets import DATASETS
 from tlcore.datasets.cards import Download
 from tlcore.engine import journey
@@ -122,7 +122,7 @@ WINE = RunSpec(dataset="wine", source="none", strategy="scratch", network="dense
 
 
 def test_answers_that_are_no_numbers_are_no_result(tmp_path: Path):
-    parts = journey._parts(DATASETS["wine"], WINE)
+    parts = journey._parts(DATASETS["wine"], WINE, blocks(WINE))
     answers = np.eye(3)[parts.test_labels]
     with pytest.raises(FloatingPointError, match="lower learning rate"):
         journey._answer(tmp_path, WINE, parts, {"scratch": answers * np.nan}, "scratch")

@@ -6,7 +6,7 @@ from tlcore.engine.network import Network
 from tlcore.networks import NETWORKS
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (13,)]
-PAIRS = [(name, shape) for name in NETWORKS for shape in SHAPES if name != "small_cnn" or len(shape) == 3]
+PAIRS = [(name, shape) for name in NETWORKS for shape in SHAPES if len(shape) == 3 or not NETWORKS[name].convolutional]
 
 
 def built(name: str, shape: tuple[int, ...], classes: int = 7) -> Network:

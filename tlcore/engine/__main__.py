@@ -1,4 +1,4 @@
-"""An engine's outer half: holds a slot, and keeps a worker alive while something waits.
+"""An engine's outer half: holds a slot of a lane, and keeps a worker alive while something waits there.
 
 It is small and loads no Keras, so that whatever kills a worker (out of memory, a fault in a driver) leaves somebody
 to start the next one. If this half is killed, the worker drains the queue alone.
@@ -18,38 +18,45 @@ from .. import devices, runs, worker
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tlcore.engine", description="Carry out the runs that wait.")
-    parser.add_argument("--slot", type=int, default=0, help="which slot to hold; one engine a slot")
-    slot = parser.parse_args().slot
+    parser = argparse.ArgumentParser(prog="python -m tlcore.engine", description="Carry out what waits in a lane.")
+    parser.add_argument("--lane", choices=[*runs.LANES], default=runs.TRAIN, help="which kind of work")
+    parser.add_argument("--number", type=int, default=0, help="which slot of the lane to hold; one engine a slot")
+    arguments = parser.parse_args()
+    lane, number = arguments.lane, arguments.number
     try:
-        with FileLock(worker.slot_lock(slot), timeout=1):  # who asks whether it is held, holds it for a moment
-            keep_draining(slot)
+        # Who asks whether it is held, holds it for a moment.
+        with FileLock(worker.slot_lock(f"{lane}{number}"), timeout=1):
+            keep_draining(lane, number)
     except Timeout:
         pass  # the slot has its engine
     # A run asked for between the last look and the end of the lock would wait for the next page that looks.
     worker.wake()
 
 
-def keep_draining(slot: int) -> None:
+def keep_draining(lane: str, number: int) -> None:
     """Start workers until one ends well and nothing waits."""
+    worker_module = "tlcore.engine.intake" if lane == "intake" else "tlcore.engine.drain"
     while True:
         environment = dict(os.environ)
         if visible := devices.visible_gpus():
-            environment["CUDA_VISIBLE_DEVICES"] = visible[slot]
+            # What is not training keeps its hands off the memory that a training needs.
+            environment["CUDA_VISIBLE_DEVICES"] = visible[number] if lane == runs.TRAIN else "-1"
         began = time.time()
-        ended = subprocess.call([sys.executable, "-m", "tlcore.engine.drain", "--slot", str(slot)], env=environment)
+        ended = subprocess.call(
+            [sys.executable, "-m", worker_module, "--lane", lane, "--number", str(number)], env=environment
+        )
         if ended != 0:
-            _report_failed_start(slot, began, ended)
-        if not runs.waiting():
+            _report_failed_start(lane, number, began, ended)
+        if not runs.waiting(lane):
             return
 
 
-def _report_failed_start(slot: int, began: float, ended: int) -> None:
+def _report_failed_start(lane: str, number: int, began: float, ended: int) -> None:
     """A worker that died before it took any run would die again: tell the run that waits why."""
-    if runs.started_since(began) or not (taken := runs.claim()):
+    if runs.started_since(began, lane) or not (taken := runs.claim(lane)):
         return
     run, lock = taken
-    log = worker.log_file(slot).read_text(errors="replace")[-4000:]
+    log = worker.log_file(f"{lane}{number}").read_text(errors="replace")[-4000:]
     runs.tell(run.id, "failed", reason=f"The engine could not start (exit status {ended}).", details=log)
     lock.release()
 

@@ -20,34 +20,33 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .. import admission, evaluation, runs
-from ..datasets import DATASETS, Damaged, Dataset, split
+from .. import admission, architectures, evaluation, runs, worker
+from ..datasets import Damaged, Dataset, Own, dataset, split
 from ..events import SCRATCH, TRANSFER
-from ..networks import Block
+from ..foreign import PRESETS
+from ..networks import NETWORKS, Block
 from ..runs import Run
-from ..sources import NONE, source
+from ..sources import NONE, Source, source
 from ..spec import Refused, RunSpec
 from ..strategies import STRATEGIES, arms, told
-from . import device, download, training, transfer
+from . import batches, borrow, device, download, fetching, preprocess, training, transfer
 from .network import Network
 from .teller import Stopped, Teller
 from .training import Examples
 
 device.prepare()
 
-ROUNDING = 1e-4
-"""What a copied body's answers may differ from its source's: nothing on a CPU, rounding on a GPU."""
-
 
 @dataclass(frozen=True)
 class Parts:
-    """The three parts of a dataset, and the layer that brings raw inputs to what a body takes."""
+    """The three parts of a dataset, and the model that brings raw examples to what a body takes."""
 
+    card: Dataset
     train: Examples
     validation: Examples
     test: Examples
     test_labels: np.ndarray
-    preprocess: Callable[[], keras.Layer]
+    preprocess: Callable[[], keras.Model]
 
 
 def carry_out(run: Run, parent: Teller | None = None) -> None:
@@ -55,9 +54,9 @@ def carry_out(run: Run, parent: Teller | None = None) -> None:
     teller = Teller(run.id, parent)
     began = time.perf_counter()
     try:
-        if run.task == runs.FETCH:
-            teller("stage", stage="downloading")
-            download.fetch(DATASETS[json.loads(run.question)["dataset"]], teller)
+        if job := JOBS.get(run.task):
+            if answer := job(run, json.loads(run.question), teller):
+                teller("result", **answer)
             teller("finished", seconds={"total": time.perf_counter() - began, "training": 0.0})
         else:
             spec = admission.admit(run.spec)
@@ -71,11 +70,45 @@ def carry_out(run: Run, parent: Teller | None = None) -> None:
         teller("failed", reason=_in_plain_words(error), details=traceback.format_exc())
 
 
+def _fetch(run: Run, question: dict[str, Any], teller: Teller) -> None:
+    teller("stage", stage="downloading")
+    download.fetch(dataset(question["dataset"]), teller)
+
+
+def _borrow(run: Run, question: dict[str, Any], teller: Teller) -> dict[str, str]:
+    """Fetch a network; gives the name that it goes by as a source."""
+    name = question["source"]
+    if name not in PRESETS:
+        borrow.weights(source(name), teller)
+        return {"source": name}
+    from . import hub
+
+    teller("stage", stage="borrowing")
+    own = hub.borrow(name, lambda _, done, of: teller.progress(done, of), teller.stop_here_if_asked)
+    return {"source": f"file:{own}"}
+
+
+def _preview(run: Run, question: dict[str, Any], teller: Teller) -> None:
+    from . import augmentation
+
+    card = dataset(question["dataset"])
+    shown = card.preview()
+    assert shown
+    pictures = shown.x[np.linspace(0, len(shown.x) - 1, min(6, len(shown.x))).astype(int)]
+    changed = augmentation.preview(tuple(question["augmentation"]), pictures, card.scale, seed=0, rounds=4)
+    np.savez_compressed(run.folder / "preview.npz", allow_pickle=False, x=pictures, changed=changed)
+
+
+JOBS: dict[str, Callable[[Run, dict[str, Any], Teller], dict[str, str] | None]] = {
+    runs.FETCH: _fetch, runs.BORROW: _borrow, runs.PREVIEW: _preview,
+}  # fmt: skip
+
+
 def _in_plain_words(error: Exception) -> str:
     """One line on why a run could not go on."""
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         return "There was not enough memory: choose fewer examples or a smaller batch size."
-    if isinstance(error, Refused | Damaged | download.Failed):
+    if isinstance(error, Refused | Damaged | download.Failed | fetching.Failed | borrow.Unfit):
         return str(error)
     lines = (line.strip() for line in str(error).splitlines())
     # TensorFlow begins its messages with a line that says nothing.
@@ -89,11 +122,13 @@ def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
     parameters = {block.name: block.parameters for block in blocks}
     teller("plan", arms={arm: [told(phase, parameters) for phase in plan] for arm, plan in plans.items()})
     teller("stage", stage="preparing")
-    dataset = DATASETS[spec.dataset]
-    if not dataset.ready:
+    card = dataset(spec.dataset).at(spec.image_size)
+    if not card.ready:
         teller("stage", stage="downloading")
-        download.fetch(dataset, teller)
-    parts = _parts(dataset, spec)
+        download.fetch(card, teller)
+    if isinstance(card, Own) and not card.array.is_file():
+        _resize(card, teller)
+    parts = _parts(card, spec, blocks)
     main, answers, in_training = next(iter(plans)), dict[str, np.ndarray](), 0.0
     for arm, plan in plans.items():
         network = _begun(blocks, spec, weights, parts, teller, main=arm == main)
@@ -110,7 +145,7 @@ def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
             teller("stopped")
         if complete or arm == main:
             teller("stage", stage="evaluating", arm=arm)
-            answers[arm] = network.whole().predict(parts.test.x, batch_size=256, verbose=0)
+            answers[arm] = batches.predict(network.whole(), parts.test.x, teller)
         if not complete:
             break
     elsewhere = _elsewhere(spec, model)
@@ -128,13 +163,11 @@ def _begun(
     Both arms start from the same random state: the same head, the same order of examples.
     """
     keras.utils.set_random_seed(spec.seed)
-    network = Network(blocks, parts.preprocess())
+    body = spec.network if spec.network not in NETWORKS else None
+    network = Network(blocks, parts.preprocess(), parts.card.shape, body)
     if main and weights:
         teller("stage", stage="copying", arm=TRANSFER)
-        receipt = transfer.copy(weights, network, head=STRATEGIES[spec.strategy].copies == "all")
-        receipt.largest_difference = transfer.difference(weights, network, parts.validation.x[:64])
-        if (off := receipt.largest_difference) > ROUNDING:
-            raise RuntimeError(f"The copied body does not answer as the source's does: off by {off:.2g}.")
+        receipt = _copied(weights, network, spec, parts)
         teller("receipt", **receipt.as_dict())
     elif main:
         teller("receipt", **transfer.nothing(network).as_dict())
@@ -142,57 +175,98 @@ def _begun(
     return network
 
 
+def _copied(weights: Path, network: Network, spec: RunSpec, parts: Parts) -> transfer.Receipt:
+    """Copy the source's weights, and see that the body answers as the source's own does. Gives the receipt."""
+    origin, card = source(spec.source), parts.card
+    known = origin.dataset
+    lender = transfer.Side(origin.input_shape, origin.classes, known.columns if known else ())
+    receipt = transfer.copy(
+        weights, network, head=STRATEGIES[spec.strategy].copies == "all", new_input=spec.new_input,
+        source=lender if origin.network else None,
+        target=transfer.Side(network.cards[0].input_shape, card.classes, card.columns),
+    )  # fmt: skip
+    if not any(row["fate"] in (transfer.COPIED, transfer.ADAPTED) for row in receipt.rows):
+        raise borrow.Unfit(
+            f"Nothing of the source {spec.source} fits the network {spec.network}: of its {len(receipt.rows)} tensors "
+            "none has a counterpart of its shape. Choose the network that it was made for."
+        )
+    receipt.largest_difference = transfer.difference(weights, network, receipt, parts.validation.x[:64])
+    return receipt
+
+
+def _resize(card: Own, teller: Teller) -> None:
+    """Have the intake bring the pictures to this card's size, and wait for it."""
+    teller("stage", stage="resizing")
+    job = worker.order(runs.RESIZE, dataset=card.import_id, size=card.shape[0], channels=card.shape[2])
+    story = worker.follow(job)
+    while not (runs.get(job).over and not runs.is_held(job)):
+        worker.wake()
+        time.sleep(0.2)
+        worker.follow(job, story)
+        teller.progress(story.progress.get("done", 0), story.progress.get("of", 1))
+        if teller.stop_asked():
+            runs.ask_to_stop(job)
+            raise Stopped
+    worker.follow(job, story)
+    if story.failure:
+        raise RuntimeError(story.failure["reason"])
+
+
 def _source_weights(spec: RunSpec, teller: Teller) -> Path | None:
     """The file of the source's weights; a shipped source that was never trained is trained first."""
     if spec.source == NONE:
         return None
     origin = source(spec.source)
+    if origin.spec is None:
+        return borrow.weights(origin, teller)
     with runs.named_lock(spec.source.replace(":", "-")):  # two engines must not train one source twice
-        own = origin.run
-        if own is None:
-            assert origin.spec
-            run, lock = runs.begin(admission.admit(origin.spec), label=f"Source: {origin.title}")
-            teller("stage", stage="source", run=run.id)
-            try:
-                carry_out(run, parent=teller)
-            finally:
-                lock.release(force=True)
-            own, ended = run.id, runs.get(run.id)
-            if ended.status == "stopped":
-                raise Stopped
-            if ended.status != "finished":
-                reason = next(e.data["reason"] for e in runs.events(own) if e.kind == "failed")
-                raise RuntimeError(f"The source {spec.source} could not be trained: {reason}")
+        own = origin.run or _trained_first(origin, teller)
     path = runs.folder(own) / "weights.npz"
     if not path.is_file():
         raise RuntimeError(f"The weights of the source {spec.source} are gone: {path} was expected. Train it again.")
     return path
 
 
-def _parts(dataset: Dataset, spec: RunSpec) -> Parts:
-    arrays = dataset.load()
+def _trained_first(origin: Source, teller: Teller) -> str:
+    """The run of a shipped source that nobody has asked for yet."""
+    assert origin.spec
+    run, lock = runs.begin(admission.admit(origin.spec), label=f"Source: {origin.title}")
+    teller("stage", stage="source", run=run.id)
+    try:
+        carry_out(run, parent=teller)
+    finally:
+        lock.release(force=True)
+    ended = runs.get(run.id)
+    if ended.status == "stopped":
+        raise Stopped
+    if ended.status != "finished":
+        reason = next(e.data["reason"] for e in runs.events(run.id) if e.kind == "failed")
+        raise RuntimeError(f"The source {origin.name} could not be trained: {reason}")
+    return run.id
+
+
+def _parts(card: Dataset, spec: RunSpec, blocks: tuple[Block, ...]) -> Parts:
+    arrays = card.load()
     where = split(
-        arrays.y, arrays.test_from, samples_per_class=spec.samples_per_class,
-        validation_share=spec.validation_share, test_share=spec.test_share, seed=spec.seed,
+        arrays, samples_per_class=spec.samples_per_class, validation_share=spec.validation_share,
+        test_share=spec.test_share, seed=spec.seed,
     )  # fmt: skip
 
     def examples(positions: np.ndarray) -> Examples:
-        return Examples(arrays.x[positions], np.eye(len(dataset.classes), dtype=np.float32)[arrays.y[positions]])
+        x = arrays.x[positions] if isinstance(arrays.x, np.ndarray) else arrays.x.subset(positions)
+        return Examples(batches.held(x), np.eye(len(card.classes), dtype=np.float32)[arrays.y[positions]])
 
-    train = examples(where.train)
+    train, network = examples(where.train), architectures.network(spec.network or "")
 
-    def preprocess() -> keras.Layer:
-        if dataset.is_image:
-            return keras.layers.Rescaling(1 / dataset.scale, name="preprocess")
-        # Means and variances of the training part alone: nothing is learnt from validation or test.
-        return keras.layers.Normalization(mean=train.x.mean(0), variance=train.x.var(0), name="preprocess")
+    def before_the_body() -> keras.Model:
+        return preprocess.model(card, network, blocks[0].input_shape, train.x[:] if not card.is_image else None)
 
-    return Parts(train, examples(where.validation), examples(where.test), arrays.y[where.test], preprocess)
+    return Parts(card, train, examples(where.validation), examples(where.test), arrays.y[where.test], before_the_body)
 
 
 def _answer(folder: Path, spec: RunSpec, parts: Parts, answers: dict[str, np.ndarray], main: str) -> dict[str, Any]:
     """Figures of the arms that were tried; predictions and the surest mistakes go into the run's folder."""
-    classes, labels = DATASETS[spec.dataset].classes, parts.test_labels
+    classes, labels = parts.card.classes, parts.test_labels
     if not np.isfinite(answers[main]).all():
         raise FloatingPointError("The training blew up (its answers are no numbers): choose a lower learning rate.")
     answers = {arm: own for arm, own in answers.items() if np.isfinite(own).all()}  # a control that did is none
@@ -215,9 +289,9 @@ def _elsewhere(spec: RunSpec, model: keras.Model) -> dict[str, Any] | None:
     """Figures of the finished model on all examples of another dataset."""
     if spec.evaluate_on is None:
         return None
-    other = DATASETS[spec.evaluate_on]
+    other = dataset(spec.evaluate_on)
     arrays = other.load()
-    probabilities = model.predict(arrays.x, batch_size=256, verbose=0)
+    probabilities = batches.predict(model, arrays.x)
     return {"dataset": other.name, **evaluation.figures(probabilities, arrays.y, other.classes)}
 
 
