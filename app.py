@@ -13,6 +13,8 @@ st.logo(PICTURES / "logo.svg", size="large")
 st.navigation(
     [
         st.Page("pages/dataset.py", title="Dataset", icon=":material/dataset:", default=True),
+        st.Page("pages/intake.py", title="Your data", icon=":material/upload_file:"),
+        st.Page("pages/health.py", title="Health check", icon=":material/health_metrics:", visibility="hidden"),
         st.Page("pages/strategy.py", title="Strategy", icon=":material/alt_route:"),
         st.Page("pages/training.py", title="Training", icon=":material/monitoring:"),
         st.Page("pages/results.py", title="Results", icon=":material/fact_check:"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +15,7 @@ from tlcore import runs, worker
 from tlcore.admission import admit
 from tlcore.catalogue import UnknownName
 from tlcore.database import DamagedHome
-from tlcore.datasets import DATASETS
-from tlcore.datasets.split import most_samples_per_class
+from tlcore.datasets import dataset, most_samples_per_class
 from tlcore.events import Story
 from tlcore.recipes import DEFAULT, RECIPES, Recipe, borrowing, budgeted, suited
 from tlcore.runs import Run, UnknownRun
@@ -65,12 +65,23 @@ def _stand_in_the_frame() -> None:
         st.rerun()
 
 
+def plain(text: str) -> str:
+    """A name that somebody typed, so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])", r"\\\1", text)
+
+
 # The draft
 
 
 def draft() -> RunSpec:
-    """The question as this visitor has it so far."""
+    """The question as this visitor has it so far; begun anew when its dataset is gone."""
     spec: RunSpec = st.session_state.setdefault("draft", RECIPES[DEFAULT].specs[0])
+    try:
+        dataset(spec.dataset)
+    except UnknownName:
+        st.toast("The chosen dataset is gone.", icon=":material/search_off:")
+        take_recipe(RECIPES[DEFAULT])
+        return RECIPES[DEFAULT].specs[0]
     return spec
 
 
@@ -95,8 +106,8 @@ def take_recipe(recipe: Recipe) -> None:
 
 def choose_dataset(name: str) -> None:
     """Take another dataset, and what suits it where the present choice cannot."""
-    facts, wanted = DATASETS[name].facts(), draft().samples_per_class
-    most = most_samples_per_class(facts.counts, draft().validation_share, draft().test_share)
+    facts, wanted = dataset(name).facts(), draft().samples_per_class
+    most = most_samples_per_class(facts, draft().validation_share, draft().test_share)
     amount = wanted if wanted is None or wanted <= most else None
     replace(budgeted(suited(draft().revised(dataset=name, evaluate_on=None, samples_per_class=amount))))
 
@@ -126,7 +137,45 @@ def field(name: str, shown: Callable[[Any], Any] = lambda value: value) -> dict[
 
 
 def _take(name: str) -> None:
-    revise(**{name: st.session_state[_WIDGET + name]})
+    value = st.session_state[_WIDGET + name]
+    revise(**{name: tuple(value) if isinstance(value, list) else value})
+
+
+def shown(name: str, value: Any) -> dict[str, Any]:
+    """Keyword arguments of a widget that follows ``value`` until the person changes it; then the page does."""
+    key = _WIDGET + name
+    if st.session_state.get(f"{key} was") != value or key not in st.session_state:
+        st.session_state[key] = st.session_state[f"{key} was"] = value
+    return {"key": key}
+
+
+def remember(name: str, value: Any) -> None:
+    """Keep a wish of this visitor that is no field of the question."""
+    st.session_state[f"wish {name}"] = value
+
+
+def recall(name: str) -> Any:
+    return st.session_state.get(f"wish {name}")
+
+
+def fresh(name: str) -> str:
+    """The key of a widget that can be emptied by :func:`renew`: an uploader keeps its file in memory."""
+    return f"{name} {st.session_state.get(f'fresh {name}', 0)}"
+
+
+def renew(name: str) -> None:
+    """Empty a widget."""
+    st.session_state[f"fresh {name}"] = st.session_state.get(f"fresh {name}", 0) + 1
+
+
+def wait_for(task: str, job: str | None) -> None:
+    """Remember which job of a kind this visitor waits for; None for none any more."""
+    st.session_state[f"job {task}"] = job
+
+
+def waited_for(task: str) -> str | None:
+    job: str | None = st.session_state.get(f"job {task}")
+    return job
 
 
 def remembered(name: str, default: Any) -> dict[str, Any]:
@@ -165,8 +214,8 @@ def refusals(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
         name = LABELS.get(problem.field, problem.field.replace("_", " ").capitalize())
         st.error(
-            f"**{name}**: {problem.received} was received; expected {problem.expected}. "
-            f"{problem.remedy[:1].upper()}{problem.remedy[1:]}.",
+            f"**{name}**: {plain(str(problem.received))} was received; expected {plain(problem.expected)}. "
+            f"{plain(problem.remedy[:1].upper() + problem.remedy[1:])}.",
             icon=":material/report:",
         )
 
@@ -206,10 +255,15 @@ def story(run: str) -> Story:
     return worker.follow(run, stories[run])
 
 
-def go(page: str, run: str | None = None) -> None:
-    """Show another page, with the run that it is about."""
+_ABOUT_A_RUN = ("training", "results", "runs")
+
+
+def go(page: str, run: str | None = None, **parameters: str) -> None:
+    """Show another page, with what it is about in its address: a run, where the page shows one."""
     target = run or st.session_state.get("run")
+    if target and page in _ABOUT_A_RUN:
+        parameters["run"] = target
     try:
-        st.switch_page(f"pages/{page}.py", query_params={"run": target} if target and page != "dataset" else None)
+        st.switch_page(f"pages/{page}.py", query_params=parameters or None)
     except StreamlitPageNotFoundError:  # a page that was opened without the app around it
         st.info(f"Go on with the page *{page.capitalize()}* of the app.", icon=":material/arrow_forward:")

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 import ui
-from tlcore import charts, runs, worker
-from tlcore.datasets import DATASETS, Damaged, Dataset, Preview, split_sizes
-from tlcore.datasets.split import most_samples_per_class
+from tlcore import charts, datasets, pictures, runs, worker
+from tlcore.datasets import Damaged, Dataset, Own, Preview, most_samples_per_class, split_sizes
 from tlcore.recipes import RECIPES
 
 STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 ALL = 0
-
-
-def sheet(dataset: Dataset, preview: Preview, columns: int, rows: int) -> Image.Image:
-    """Sample pictures on one sheet, a column a class."""
-    classes = np.linspace(0, len(dataset.classes) - 1, min(columns, len(dataset.classes))).round().astype(int)
-    height, width, channels = dataset.shape
-    paper = np.zeros((rows * (height + 1) - 1, len(classes) * (width + 1) - 1, channels), np.uint8)
-    for column, label in enumerate(classes):
-        for row, picture in enumerate(preview.x[preview.y == label][:rows]):
-            top, left = row * (height + 1), column * (width + 1)
-            paper[top : top + height, left : left + width] = (picture * (255.0 / dataset.scale)).astype(np.uint8)
-    image = Image.fromarray(paper[..., 0] if channels == 1 else paper)
-    zoom = max(1, 640 // image.width)
-    return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
 
 
 def rows(dataset: Dataset, preview: Preview, each: int, columns: int) -> pd.DataFrame:
@@ -39,19 +25,30 @@ def rows(dataset: Dataset, preview: Preview, each: int, columns: int) -> pd.Data
     return frame
 
 
-def recipes() -> None:
-    with st.container(border=True):
+def beginnings() -> None:
+    """A person's own data, or a recipe."""
+    own, ready = st.columns([2, 5])
+    with own.container(border=True, height="stretch"):
+        st.markdown("**Your own pictures or table?** A zip, a folder, a CSV or the camera.")
+        if st.button("Bring your own data", icon=":material/upload_file:", width="stretch"):
+            ui.go("intake")
+    with ready.container(border=True, height="stretch"):
         st.markdown("**In a hurry?** A recipe fills in every page for you.")
-        for column, recipe in zip(st.columns(len(RECIPES)), RECIPES.values(), strict=True):
+        for column, recipe in zip(st.columns(3) * 2, RECIPES.values(), strict=False):
             if column.button(recipe.title, key=f"recipe {recipe.name}", help=recipe.sentence, width="stretch"):
                 ui.take_recipe(recipe)
                 ui.go("strategy")
 
 
 def card(dataset: Dataset) -> None:
-    chosen = ui.draft().dataset == dataset.name
+    own = isinstance(dataset, Own)
+    chosen = ui.draft().dataset in ((dataset.name, dataset.import_id) if isinstance(dataset, Own) else (dataset.name,))
     with st.container(border=True, height="stretch"):
-        st.markdown(f"**{dataset.title}**" + (" :violet-badge[:material/check: chosen]" if chosen else ""))
+        st.markdown(
+            f"**{ui.plain(dataset.title)}**"
+            + (" :violet-badge[:material/check: chosen]" if chosen else "")
+            + (" :blue-badge[yours]" if own else "")
+        )
         try:
             facts, preview = dataset.facts(), dataset.preview()
         except Damaged as error:
@@ -61,20 +58,33 @@ def card(dataset: Dataset) -> None:
             assert dataset.download
             st.caption(f":material/cloud_download: Downloaded on first use, {dataset.download.size / 1e6:.0f} MB")
         elif dataset.is_image:
-            st.image(sheet(dataset, preview, 10, 2), width="stretch", alt=f"Examples of {dataset.title}")
+            st.image(pictures.sheet(dataset, preview, 10, 2), width="stretch", alt=f"Examples of {dataset.title}")
         else:
             st.dataframe(rows(dataset, preview, 1, 3), hide_index=True, height=143 if len(dataset.classes) > 2 else 108)
         size = " × ".join(map(str, dataset.shape[:2])) if dataset.is_image else f"{dataset.shape[0]} features"
-        st.caption(f"{dataset.summary} {facts.examples:,} {dataset.unit}, {len(dataset.classes)} classes, {size}.")
-        if not chosen and st.button("Choose", key=f"choose {dataset.name}"):
-            ui.choose_dataset(dataset.name)
-            st.rerun()
+        st.caption(
+            f"{ui.plain(dataset.summary)} {facts.examples:,} {dataset.unit}, {len(dataset.classes)} classes, {size}."
+        )
+        with st.container(horizontal=True):
+            if not chosen and st.button("Choose", key=f"choose {dataset.name}"):
+                ui.choose_dataset(dataset.name)
+                st.rerun()
+            if own and st.button("Health check", key=f"health {dataset.name}", type="tertiary"):
+                ui.go("health", dataset=dataset.name)
 
 
 def shelf() -> None:
-    kinds = {"All": None, "Pictures": True, "Tables": False}
+    every = datasets.everything()
+    kinds: dict[str, Sequence[Dataset]] = {
+        "All": every,
+        "Pictures": [d for d in every if d.is_image],
+        "Tables": [d for d in every if not d.is_image],
+        "Yours": [d for d in every if isinstance(d, Own)],
+    }
     kind = st.segmented_control("Kind", list(kinds), default="All", required=True, label_visibility="collapsed")
-    shown = [d for d in DATASETS.values() if kinds[kind or "All"] in (None, d.is_image)]
+    shown = kinds[kind or "All"]
+    if not shown:
+        st.info("Nothing of yours is here yet: bring your own data above.", icon=":material/upload_file:")
     for start in range(0, len(shown), 2):
         for column, dataset in zip(st.columns(2), shown[start : start + 2], strict=False):
             with column:
@@ -112,7 +122,7 @@ def division(dataset: Dataset) -> None:
     """How many examples to learn from, and how the rest is divided."""
     draft, facts = ui.draft(), dataset.facts()
     own_test = facts.official_test is not None
-    most = most_samples_per_class(facts.counts, draft.validation_share, 0.0 if own_test else draft.test_share)
+    most = most_samples_per_class(facts, draft.validation_share, draft.test_share)
     own = {draft.samples_per_class} if draft.samples_per_class else set[int]()
     steps = [*sorted({step for step in STEPS if step < most} | own), ALL]
     chosen = st.select_slider(
@@ -149,8 +159,7 @@ def division(dataset: Dataset) -> None:
         st.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Another seed divides the dataset otherwise.")
     draft = ui.draft()
     sizes = split_sizes(
-        facts.counts,
-        facts.official_test,
+        facts,
         samples_per_class=draft.samples_per_class,
         validation_share=draft.validation_share,
         test_share=draft.test_share,
@@ -164,7 +173,7 @@ def division(dataset: Dataset) -> None:
 
 
 def details(dataset: Dataset) -> None:
-    st.subheader(dataset.title, anchor=False)
+    st.subheader(ui.plain(dataset.title), anchor=False)
     try:
         facts, preview = dataset.facts(), dataset.preview()
     except Damaged as error:
@@ -175,9 +184,9 @@ def details(dataset: Dataset) -> None:
         ui.go("strategy")
     if preview is None:
         download(dataset)
-    counts = [a + b for a, b in zip(facts.counts, facts.official_test or [0] * len(facts.counts), strict=True)]
+    counts = facts.each
     names = ", ".join(dataset.classes[:40]) + (" …" if len(dataset.classes) > 40 else "")
-    st.caption(f"{len(dataset.classes)} classes: {names}. Examples of each in the whole dataset:")
+    st.caption(f"{len(dataset.classes)} classes: {ui.plain(names)}. Examples of each in the whole dataset:")
     st.plotly_chart(
         charts.class_counts(counts, dataset.classes),
         key="counts",
@@ -186,7 +195,7 @@ def details(dataset: Dataset) -> None:
     )
     if preview is not None and dataset.is_image:
         with st.expander("More pictures"):
-            st.image(sheet(dataset, preview, 12, 8), width="stretch", alt=f"More examples of {dataset.title}")
+            st.image(pictures.sheet(dataset, preview, 12, 8), width="stretch", alt=f"More examples of {dataset.title}")
     elif preview is not None:
         with st.expander("More rows"):
             st.dataframe(rows(dataset, preview, 3, 30), hide_index=True)
@@ -195,9 +204,9 @@ def details(dataset: Dataset) -> None:
 with ui.page(
     "Choose a dataset", "What should the network learn? Begin with few examples: that is where borrowing pays."
 ):
-    recipes()
+    beginnings()
     left, right = st.columns([3, 2], gap="large")
     with left:
         shelf()
     with right:
-        details(DATASETS[ui.draft().dataset])
+        details(datasets.dataset(ui.draft().dataset))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 import ui
-from tlcore import admission, artefacts, charts, comparison, evaluation, runs, words
+from tlcore import admission, artefacts, charts, comparison, datasets, evaluation, pictures, runs, words
 from tlcore.artefacts import DamagedArtefact
-from tlcore.datasets import DATASETS, Dataset
+from tlcore.datasets import Dataset
 from tlcore.events import Story
 from tlcore.runs import Run
+from tlcore.sources import lineage
 from tlcore.words import gain_sentence, points, receipt_sentence, seeds_sentence
 
 CALM = {"displayModeBar": False}
@@ -44,7 +43,7 @@ def verdict(run: Run, result: dict[str, Any], repeats: list[Run]) -> None:
             share = st.column_config.NumberColumn(format="percent")
             st.dataframe(frame, hide_index=True, column_config={"gain": share})
     if elsewhere := result.get("elsewhere"):
-        other = DATASETS[elsewhere["dataset"]]
+        other = datasets.dataset(elsewhere["dataset"])
         st.markdown(
             f"Tried on {elsewhere['examples']:,} {other.unit} of **{other.title}**, which it has never learnt from, "
             f"the same model got {elsewhere['accuracy']:.3f}."
@@ -101,7 +100,7 @@ def beside(others: list[Run], result: dict[str, Any]) -> None:
     if result["control"]:
         rows.append(row("From scratch, the control", result["control"], control=True))
     if result.get("elsewhere"):
-        title = DATASETS[result["elsewhere"]["dataset"]].title
+        title = datasets.dataset(result["elsewhere"]["dataset"]).title
         rows.append(row(f"The same model on {title}", result["elsewhere"]))
     if len(rows) > 1:
         st.subheader("Side by side", anchor=False)
@@ -172,23 +171,17 @@ def mistakes(run: Run, dataset: Dataset) -> None:
         st.success("Nothing.", icon=":material/check:")
     elif dataset.is_image:
         for column, x, answer, truth, sure in zip(st.columns(8), wrong.x, answers, truths, wrong.sure, strict=False):
-            column.image(picture(x, dataset), width="stretch", alt=f"{truth}, taken for {answer}")
-            column.caption(f"**{answer}**, {sure:.0%} sure. It is {truth}.")
+            column.image(pictures.one(x, dataset.scale), width="stretch", alt=f"{truth}, taken for {answer}")
+            column.caption(f"**{ui.plain(answer)}**, {sure:.0%} sure. It is {ui.plain(truth)}.")
     else:
         told = {"truth": truths, "answer": answers, "sure": [f"{sure:.0%}" for sure in wrong.sure]}
         rows = pd.DataFrame(wrong.x, columns=list(dataset.columns)).round(2)
         st.dataframe(pd.concat([pd.DataFrame(told), rows], axis=1), hide_index=True)
 
 
-def picture(x: np.ndarray, dataset: Dataset) -> Image.Image:
-    values = (x * (255.0 / dataset.scale)).astype(np.uint8)
-    image = Image.fromarray(values[..., 0] if values.shape[-1] == 1 else values)
-    return image.resize((128, 128), Image.Resampling.NEAREST)
-
-
 def copied(story: Story) -> None:
     receipt = story.receipt
-    if not receipt or not receipt["copied"]["tensors"]:
+    if not receipt or not receipt["copied"]["tensors"] + receipt["adapted"]["tensors"]:
         return
     st.subheader("What was copied into the network", anchor=False)
     st.markdown(receipt_sentence(receipt))
@@ -237,14 +230,16 @@ def downloads(run: Run, story: Story, result: dict[str, Any]) -> None:
 
 
 def show(run: Run) -> None:
-    story, dataset, result = ui.story(run.id), DATASETS[run.spec.dataset], run.result
+    story, dataset, result = ui.story(run.id), datasets.dataset(run.spec.dataset), run.result
     assert result
     if run.status == "stopped":
         st.info(
             "This run was stopped: these are the figures of what it had learnt until then.",
             icon=":material/stop_circle:",
         )
-    st.markdown(f"#### {words.title(run)}")
+    st.markdown(f"#### {ui.plain(words.title(run))}")
+    if ancestors := [own.title for own in lineage(run.spec.source)]:
+        st.caption("Lineage: " + " → ".join(ui.plain(title) for title in [*reversed(ancestors), "this model"]))
     every = runs.all_runs()
     repeats = comparison.repeats(run, every)
     verdict(run, result, repeats)

@@ -6,74 +6,13 @@ import pandas as pd
 import streamlit as st
 
 import ui
-from tlcore import admission, charts, words
-from tlcore.catalogue import UnknownName
-from tlcore.datasets import DATASETS
-from tlcore.networks import NETWORKS, fitting, usual
-from tlcore.sources import NONE, SOURCES, Source, everything, fits, source
+from panels import examples
+from panels.source import choose_source
+from tlcore import admission, charts, datasets, words
+from tlcore.architectures import fitting, network
+from tlcore.sources import NONE, source
 from tlcore.spec import DEVICES, LOSSES, OPTIMIZERS, Refused, RunSpec
 from tlcore.strategies import STRATEGIES, arms, told
-
-
-def choose_source() -> None:
-    draft = ui.draft()
-    try:
-        present = source(draft.source)
-    except UnknownName:
-        st.warning("The run that this borrowed from is gone.", icon=":material/search_off:")
-        present = SOURCES[NONE]
-        ui.borrow_from(NONE)
-        draft = ui.draft()
-    offered = {own.name: own for own in everything() if suits(own)} | {present.name: present}
-    chosen = st.selectbox(
-        "Source network",
-        list(offered),
-        format_func=lambda name: offered[name].title if name in offered else name,
-        **ui.field("source"),
-        help="The network whose knowledge is borrowed.",
-    )
-    borrows = STRATEGIES[draft.strategy].copies != "nothing"
-    other_network = present.network and draft.network not in (None, present.network)
-    if borrows == (present.name == NONE) or other_network:
-        ui.borrow_from(present.name)
-        st.rerun()
-    source_card(offered[chosen])
-    if [*offered] == [NONE]:
-        st.info(
-            "No network here takes data like this, so it is trained from scratch. A finished run can then be borrowed "
-            "from, with the same seed.",
-            icon=":material/lightbulb:",
-        )
-    others = [own.title for own in SOURCES.values() if own.name not in offered]
-    if others:
-        st.caption("Not offered, as they take other inputs or have seen this dataset: " + " · ".join(others))
-
-
-def suits(origin: Source) -> bool:
-    """Whether to offer a source: its inputs fit, and a shipped one has not learnt from this very dataset."""
-    dataset = DATASETS[ui.draft().dataset]
-    own = origin.spec is not None and origin.spec.dataset == dataset.name and not origin.name.startswith("run:")
-    return fits(origin, dataset.shape) and not own
-
-
-def source_card(origin: Source) -> None:
-    with st.container(border=True):
-        st.markdown(origin.summary)
-        if not origin.spec:
-            return
-        seen, blocks, accuracy = DATASETS[origin.spec.dataset], origin.blocks, origin.accuracy
-        with st.container(horizontal=True, gap="medium"):
-            st.metric("Trained on", seen.title, help=seen.summary, width="content")
-            st.metric("Parameters", f"{sum(block.parameters for block in blocks):,}", width="content")
-            st.metric(
-                "Its own accuracy",
-                f"{accuracy:.1%}" if accuracy is not None else "–",
-                help=f"On test examples of {seen.title}. A shipped source is trained on first use, then kept.",
-                width="content",
-            )
-        if accuracy is None:
-            st.caption(":material/schedule: Not trained yet: this is done first, once, when you start.")
-        st.caption("Blocks: " + " → ".join(block.name for block in blocks))
 
 
 def choose_strategy() -> None:
@@ -137,7 +76,7 @@ def hyper_parameters() -> None:
 
 def surroundings() -> None:
     """What else decides a run: its seed, its device, its network, and what it is tried on afterwards."""
-    dataset = DATASETS[ui.draft().dataset]
+    dataset = datasets.dataset(ui.draft().dataset)
     first, second, third = st.columns(3)
     first.number_input("Seed", 0, 2**31 - 1, **ui.field("seed"), help="Decides the split and the random weights.")
     second.selectbox(
@@ -147,12 +86,13 @@ def surroundings() -> None:
         **ui.field("device"),
         help="By itself it takes a GPU where there is one.",
     )
-    if ui.draft().source == NONE:
+    if source(ui.draft().source).network is None:
+        asked = admission.resolved(ui.draft()).network
         third.selectbox(
             "Network",
             fitting(dataset.shape),
-            format_func=lambda name: NETWORKS[name].title,
-            **ui.field("network", lambda own: own or usual(dataset.shape)),
+            format_func=lambda name: network(name).title,
+            **ui.field("network", lambda own: own or asked),
         )
     if dataset.alike:
         st.selectbox(
@@ -160,7 +100,7 @@ def surroundings() -> None:
             dataset.alike,
             index=None,
             placeholder="nothing else",
-            format_func=lambda name: DATASETS[name].title,
+            format_func=lambda name: datasets.dataset(name).title,
             **ui.field("evaluate_on"),
             help="Another dataset of the same classes, which the finished model has never learnt from.",
         )
@@ -242,10 +182,10 @@ def load_spec() -> None:
 with ui.page("Choose a strategy", "Whom to borrow from, what stays frozen, and for how long."):
     left, right = st.columns([1, 1], gap="large")
     with left:
-        dataset = DATASETS[ui.draft().dataset]
+        dataset = datasets.dataset(ui.draft().dataset)
         amount = ui.draft().samples_per_class
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"For **{dataset.title}**, " + (f"{amount} a class" if amount else "all examples"))
+            st.markdown(f"For **{ui.plain(dataset.title)}**, " + (f"{amount} a class" if amount else "all examples"))
             load_spec()
         choose_source()
         choose_strategy()
@@ -255,4 +195,5 @@ with ui.page("Choose a strategy", "Whom to borrow from, what stays frozen, and f
         else:
             st.info("The plan is drawn as soon as the choices fit together.", icon=":material/alt_route:")
         begin()
+        examples.settings()
         hyper_parameters()

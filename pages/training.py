@@ -7,9 +7,8 @@ import time
 import streamlit as st
 
 import ui
-from tlcore import artefacts, charts, runs, words, worker
+from tlcore import artefacts, charts, datasets, runs, words, worker
 from tlcore.database import DamagedHome
-from tlcore.datasets import DATASETS
 from tlcore.events import TRANSFER, Story
 from tlcore.runs import LOST, RUNNING, WAITING, Run, UnknownRun
 
@@ -45,7 +44,7 @@ def figures(run: Run, story: Story) -> None:
     told = {
         "Time left": words.duration(left) if left is not None else ("–" if run.over else "…"),
         "So far": words.duration(story.seconds_so_far(None if run.over else time.time())),
-        "Speed": f"{last['rate']:,.0f} {DATASETS[run.spec.dataset].unit}/s" if last else "…",
+        "Speed": f"{last['rate']:,.0f} {datasets.dataset(run.spec.dataset).unit}/s" if last else "…",
     }
     for arm in story.arms:
         own = [epoch for epoch in story.epochs if epoch["arm"] == arm]

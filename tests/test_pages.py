@@ -13,6 +13,7 @@ from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from tlcore import RunSpec, runs, worker
+from tlcore.admission import admit
 from tlcore.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +33,7 @@ assert not heavy, heavy
 @pytest.fixture
 def taken_slot(lab: Path) -> Iterator[Path]:
     """A home whose only slot is taken, so that what is asked stays in the queue."""
-    with FileLock(worker.slot_lock(0)):
+    with FileLock(worker.slot_lock("train0")):
         yield lab
 
 
@@ -87,7 +88,7 @@ def test_a_recipe_starts_with_exactly_its_questions(name: str, taken_slot: Path)
     app = click(at("app"), RECIPES[name].title)
     assert app.title[0].value == "Choose a strategy"
     click(app, "Start")
-    assert [run.spec for run in reversed(runs.all_runs())] == list(RECIPES[name].specs)
+    assert [run.spec for run in reversed(runs.all_runs())] == [admit(spec) for spec in RECIPES[name].specs]
 
 
 def test_a_choice_on_one_page_is_kept_on_the_others(lab: Path) -> None:
@@ -240,13 +241,18 @@ def test_a_draft_whose_source_was_deleted_can_go_on(lab: Path) -> None:
 
 def test_another_source_takes_its_own_network(source_run: str) -> None:
     app = at("strategy")
-    app.selectbox(key="field source").set_value("none")
+    for kind, source, strategy in (
+        ("none", "none", "scratch"), ("trained", "letters", "lp_ft"), ("run", f"run:{source_run}", "lp_ft"),
+        ("imagenet", "imagenet/mobilenet_0.25", "lp_ft"),
+    ):  # fmt: skip
+        app.segmented_control(key="field kind of source").set_value(kind)
+        app.run()
+        assert not app.exception
+        assert (app.session_state["draft"].source, app.session_state["draft"].strategy) == (source, strategy)
+    app.selectbox(key="field source").set_value("imagenet/resnet50")
     app.run()
-    assert not app.exception
-    assert app.session_state["draft"].strategy == "scratch"
-    app.selectbox(key="field source").set_value("letters")
-    app.run()
-    assert (app.session_state["draft"].source, app.session_state["draft"].strategy) == ("letters", "lp_ft")
+    assert not app.exception and app.session_state["draft"].source == "imagenet/resnet50"
+    assert "102 MB" in texts(app) or "MB are downloaded" in texts(app)
 
 
 def test_what_is_ticked_does_not_slip_to_another_run(source_run: str) -> None:

@@ -1,0 +1,61 @@
+"""How training pictures are shown: their size, random changes, and what is done about small classes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import ui
+from panels import job
+from tlcore import admission, artefacts, datasets, pictures, runs
+from tlcore.spec import AUGMENTATIONS, BALANCES
+
+SIZES = (8, 16, 28, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299)
+LOOK = "look at the changes"
+
+
+def settings() -> None:
+    card = datasets.dataset(ui.draft().dataset)
+    with st.expander("Examples", icon=":material/photo_library:", key="examples"):
+        first, second = st.columns(2)
+        if card.is_image:
+            fitting = admission.resolved(ui.draft()).image_size or card.side
+            first.selectbox(
+                "Size of the pictures", SIZES, index=None, placeholder=f"what suits: {fitting} px",
+                format_func=lambda size: f"{size} px", **ui.field("image_size"),
+                help="The side to which pictures are brought before the network sees them. Twice the side is four "
+                "times the work.",
+            )  # fmt: skip
+        second.selectbox(
+            "Classes with few examples", list(BALANCES), format_func=BALANCES.__getitem__, **ui.field("balance"),
+            help="Class weights count a rare class's mistakes more; balanced sampling shows it more often.",
+        )  # fmt: skip
+        if card.is_image:
+            changes(card)
+        if ui.draft().strategy != "scratch":
+            st.toggle(
+                "Start the input layer anew", **ui.field("new_input"),
+                help="The first layer is not copied from the source: for pictures of another kind, such as x-rays.",
+            )  # fmt: skip
+
+
+def changes(card: datasets.Dataset) -> None:
+    """Random changes of training pictures, and a look at them on the person's own."""
+    chosen = st.pills(
+        "Random changes of training pictures", list(AUGMENTATIONS), selection_mode="multi",
+        format_func=AUGMENTATIONS.__getitem__, **ui.field("augmentation", list),
+        help="Each time a picture is shown it looks a little different, so few pictures go further. Choose only "
+        "changes that leave the class as it is: a mirrored b is a d.",
+    )  # fmt: skip
+    if not chosen:
+        return
+    st.caption("They are made while training only, and are no part of the model. Frozen blocks then run every time.")
+    wanted = {"dataset": ui.draft().dataset, "augmentation": sorted(chosen)}
+    if st.button("Look at them", icon=":material/visibility:"):
+        ui.remember(LOOK, wanted)
+        job.begin(runs.PREVIEW, "", **wanted)
+    if ui.recall(LOOK) == wanted and (shown := job.latest(runs.PREVIEW, wanted)):
+        before, after = artefacts.preview(shown)
+        st.image(
+            pictures.grid([[x, *changed] for x, changed in zip(before, after, strict=True)], card.scale),
+            caption="Each column: the picture, and four ways in which it may be shown.", width="stretch",
+        )  # fmt: skip
