@@ -11,7 +11,9 @@ from pathlib import Path
 
 import bench
 
-SCRIPTS = ("pages", "polling", "listing", "memory", "liveness", "first_run", "telling", "gain")
+SCRIPTS = (
+    "pages", "polling", "listing", "memory", "liveness", "first_run", "telling", "gain", "importing", "photographs",
+)  # fmt: skip
 
 
 def cells(line: str) -> list[str]:
@@ -40,21 +42,27 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there, for docs/tables.py")
     arguments = parser.parse_args()
     names, path = arguments.names or SCRIPTS, arguments.json
-    kept = json.loads(path.read_text()) if path and path.exists() else {"figures": [], "gain": []}
+    kept = json.loads(path.read_text()) if path and path.exists() else {"figures": [], "gain": [], "photographs": {}}
     found, met = list[list[str]](), True
     with tempfile.TemporaryDirectory() as folder:
-        gains = Path(folder) / "gain.json"
+        more = {name: Path(folder) / f"{name}.json" for name in ("gain", "photographs")}
         for name in names:
-            rows, own = measured(name, *(("--all", "--json", str(gains)) if name == "gain" else ()))
+            options = ["--json", str(more[name])] if name in more else []
+            rows, own = measured(name, *options, *(["--all"] if name == "gain" else []))
             found, met = found + rows, met and own
-        gain = json.loads(gains.read_text())["rows"] if gains.exists() else kept["gain"]
+        gain = json.loads(more["gain"].read_text())["rows"] if more["gain"].exists() else kept["gain"]
+        photographs = more["photographs"]
+        seen = json.loads(photographs.read_text()) if photographs.exists() else kept.get("photographs", {})
     print(f"On {bench.machine()}\n")
     print(bench.table((*bench.COLUMNS, "benchmark"), found))
     if path:
         new = [[what, value, bar, script] for what, value, bar, _, script in found]
         old = [row for row in kept["figures"] if row[3].removesuffix(".py") not in names]
         rows = sorted(old + new, key=lambda row: SCRIPTS.index(row[3].removesuffix(".py")))
-        path.write_text(json.dumps({"machine": bench.machine(), "figures": rows, "gain": gain}, indent=1) + "\n")
+        path.write_text(
+            json.dumps({"machine": bench.machine(), "figures": rows, "gain": gain, "photographs": seen}, indent=1)
+            + "\n"
+        )
     sys.exit(not met)
 
 

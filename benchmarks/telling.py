@@ -58,7 +58,8 @@ class Bench:
 
     def teller(self) -> Any:
         """The engine's callback for this run."""
-        from tlcore.engine.teller import EpochTeller, Teller
+        from tlcore.engine.epochs import EpochTeller
+        from tlcore.engine.teller import Teller
 
         return EpochTeller(Teller(self.run), "transfer", 0, 0, len(self.x), self.batch_size)
 

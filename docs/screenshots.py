@@ -21,15 +21,17 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from docs import crops  # noqa: E402
 from tests.browser import Server, chromium, serving, settle, until  # noqa: E402
-from tlcore import RunSpec, runs, worker  # noqa: E402
+from tlcore import RunSpec, runs, uploads, worker  # noqa: E402
 from tlcore.admission import admit  # noqa: E402
+from tlcore.datasets import library  # noqa: E402
 from tlcore.recipes import RECIPES  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PAGES = ("dataset", "strategy", "training", "results", "runs")
+PAGES = ("dataset", "intake", "health", "strategy", "training", "results", "runs")
 WIDTH, HEIGHT, MOST = 1440, 900, 1600
 LARGEST = 250_000
 LETTERS, VECTORS = (RECIPES[name].specs[0] for name in ("letters-to-digits", "vectors"))
@@ -53,6 +55,16 @@ def story_to_show() -> str:
     return run
 
 
+def imported() -> str:
+    """The small dataset whose health check is shown, with its faults."""
+    if not library.ids():
+        path = uploads.begin({"origin": "pictures.zip"}) / "data.zip"
+        crops.write(path)
+        job = worker.order(runs.IMPORT, "", path=str(path), origin="pictures.zip", label="Temple or flower", size=96)
+        until(lambda: worker.wake() or runs.get(job).over, 120, "the import is over")
+    return library.ids()[0]
+
+
 @contextmanager
 def in_the_middle(spec: RunSpec, share: float) -> Iterator[str]:
     """A run that has trained for that share of its epochs; stopped and deleted afterwards."""
@@ -68,11 +80,12 @@ def in_the_middle(spec: RunSpec, share: float) -> Iterator[str]:
 
 
 def picture(page: Page, url: str, most: int = MOST) -> Image.Image:
-    """A page at its full height, up to a most."""
+    """A page at its full height, up to a most; without an address the one that is there."""
     assert page.viewport_size
     width = page.viewport_size["width"]
     page.set_viewport_size({"width": width, "height": HEIGHT})
-    page.goto(url)
+    if url:
+        page.goto(url)
     for _ in range(2):  # what comes into view may be drawn only then, and change the height
         settle(page)
         page.wait_for_function(DRAWN, timeout=30_000)
@@ -99,6 +112,15 @@ def for_the_documentation(server: Server, browser: Browser, shown: str) -> None:
         save(picture(page, address(server, name, shown)), images / f"{name}.png")
     with in_the_middle(LETTERS.revised(seed=6, epochs=200), 0.62) as run:
         save(picture(page, address(server, "training", run)), images / "training.png")
+    dataset = imported()
+    save(picture(page, server.url("intake")), images / "intake.png")
+    save(picture(page, server.url("health") + f"?dataset={dataset}"), images / "health.png")
+    page.get_by_role("button", name="Use this dataset").click()
+    page.locator("h1", has_text="Choose a dataset").wait_for()
+    settle(page)
+    page.get_by_role("link", name="Strategy").click()
+    page.locator("h1", has_text="Choose a strategy").wait_for()
+    save(picture(page, ""), images / "imagenet.png")
 
 
 def for_looking_at(server: Server, browser: Browser, folder: Path, kind: str, run: str = "") -> None:

@@ -16,6 +16,7 @@ from statistics import mean
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tlcore.pretrained import ARCHITECTURES  # noqa: E402
 from tlcore.recipes import RECIPES  # noqa: E402
 from tlcore.strategies import STRATEGIES  # noqa: E402
 
@@ -36,6 +37,35 @@ def strategies() -> str:
 
 def recipes() -> str:
     return table(("recipe", "what it shows"), [(f"`{recipe.name}`", recipe.sentence) for recipe in RECIPES.values()])
+
+
+def sources() -> str:
+    head = ("network", "parameters", "download", "top-1", "pixels", "blocks", "after")
+    rows = [
+        (
+            f"`imagenet/{own.name}`",
+            f"{own.parameters / 1e6:.1f} M",
+            f"{own.download / 1e6:.0f} MB",
+            f"{own.top1:.1%}",
+            str(own.size),
+            ", ".join(stage.name for stage in own.layout),
+            own.reference,
+        )
+        for own in ARCHITECTURES.values()
+    ]
+    return table(head, rows)
+
+
+def photographs() -> str:
+    found = json.loads((ROOT / "docs" / "measured.json").read_text())["photographs"]
+    own, gain = found["accuracies"], found["gain"]
+    low, high = gain["interval"]
+    head = ("pictures a class", "borrowed", "from scratch", "mean gain in points", "95 % interval over seeds")
+    cells = (
+        str(found["samples_per_class"]), f"{mean(own['transfer']):.3f}", f"{mean(own['scratch']):.3f}",
+        f"{100 * gain['mean']:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}",
+    )  # fmt: skip
+    return table(head, [cells])
 
 
 def measured() -> str:
@@ -60,7 +90,8 @@ def gain() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "strategies": strategies, "recipes": recipes, "measured": measured, "gain": gain,
+    "strategies": strategies, "sources": sources, "recipes": recipes, "measured": measured, "gain": gain,
+    "photographs": photographs,
 }  # fmt: skip
 
 
