@@ -17,7 +17,7 @@ from tlcore.catalogue import UnknownName
 from tlcore.database import DamagedHome
 from tlcore.datasets import dataset, most_samples_per_class
 from tlcore.events import Story
-from tlcore.recipes import DEFAULT, RECIPES, Recipe, borrowing, budgeted, suited
+from tlcore.recipes import DEFAULT, RECIPES, Recipe, borrowing, budgeted, suited, validation_share
 from tlcore.runs import Run, UnknownRun
 from tlcore.spec import Problem, Refused, RunSpec
 
@@ -107,9 +107,11 @@ def take_recipe(recipe: Recipe) -> None:
 def choose_dataset(name: str) -> None:
     """Take another dataset, and what suits it where the present choice cannot."""
     facts, wanted = dataset(name).facts(), draft().samples_per_class
-    most = most_samples_per_class(facts, draft().validation_share, draft().test_share)
+    share = validation_share(name)
+    most = most_samples_per_class(facts, share, draft().test_share)
     amount = wanted if wanted is None or wanted <= most else None
-    replace(budgeted(suited(draft().revised(dataset=name, evaluate_on=None, samples_per_class=amount))))
+    asked = draft().revised(dataset=name, evaluate_on=None, samples_per_class=amount, validation_share=share)
+    replace(budgeted(suited(asked)))
 
 
 def learn_from(samples_per_class: int | None) -> None:
@@ -236,6 +238,8 @@ def opened(fallback: Callable[[], str | None] = lambda: None) -> Run | None:
         return None
     try:
         found = runs.get(run)
+        if found.task not in (runs.TRAIN, runs.SOURCE):  # a job has no page of its own
+            raise UnknownRun(run)
     except UnknownRun:
         st.warning(f"There is no run {run} any more.", icon=":material/search_off:")
         st.session_state.pop("run", None)

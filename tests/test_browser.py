@@ -27,7 +27,7 @@ SHORT = RunSpec(
 LONG = SHORT.revised(epochs=10_000)
 """It is still training when a test kills something."""
 
-PAGES = ["Dataset", "Strategy", "Training", "Results", "Runs"]
+PAGES = ["Dataset", "Your data", "Strategy", "Training", "Results", "Runs"]
 ALIVE = (runs.WAITING, runs.RUNNING)
 
 
@@ -99,7 +99,7 @@ def badge(page: Page, status: str) -> Locator:
 def menu(page: Page) -> list[str]:
     """The pages that the top navigation offers; each is an icon's name and a title."""
     page.locator("[data-testid=stTopNavLink]").last.wait_for(timeout=10_000)
-    return [link.split()[-1] for link in page.locator("[data-testid=stTopNavLink]").all_inner_texts()]
+    return [link.split(maxsplit=1)[-1].strip() for link in page.locator("[data-testid=stTopNavLink]").all_inner_texts()]
 
 
 def legacy_menu(page: Page) -> int:

@@ -108,3 +108,12 @@ def test_the_core_loads_no_keras_and_no_scikit_learn():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_intake_loads_no_keras():
+    code = (
+        "import sys, tlcore.engine.intake, tlcore.engine.foreign, tlcore.engine.__main__\n"
+        "heavy = {'keras', 'tensorflow', 'streamlit'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from . import bringing, console, live, runs, worker
 from .admission import admit
 from .architectures import takes, usual
 from .catalogue import UnknownName
-from .datasets import dataset
-from .recipes import DEFAULT, RECIPES, suited
+from .datasets import Damaged, dataset
+from .recipes import DEFAULT, RECIPES, suited, validation_share
 from .sources import NONE
 from .spec import RANGES, Problem, Refused, RunSpec
 from .strategies import STRATEGIES
@@ -132,6 +133,9 @@ def asked(spec: RunSpec, given: dict[str, Any]) -> RunSpec:
         revised = _without_misfits(revised) if "dataset" in given else revised
     except UnknownName:
         pass  # admission complains of it together with whatever else is wrong
+    if "dataset" in given and isinstance(given["dataset"], str):
+        with suppress(UnknownName, Damaged):
+            revised = revised.revised(validation_share=validation_share(given["dataset"]))
     control = revised.control or (spec.source == NONE and revised.source != NONE)
     return revised.revised(control=control).revised(**given)
 

@@ -60,7 +60,7 @@ RECIPES = Catalogue(
                 (
                     RunSpec(
                         dataset="cifar10", source="imagenet/resnet50", strategy="linear_probe", samples_per_class=100,
-                        epochs=10, batch_size=32, learning_rate=0.001, optimizer="momentum",
+                        validation_share=0.05, epochs=10, batch_size=32, learning_rate=0.001, optimizer="momentum",
                     ),
                 ),
             ),
@@ -93,6 +93,8 @@ RECIPES = Catalogue(
 DEFAULT = "letters-to-digits"
 
 USUAL_FOR_PHOTOGRAPHS = "imagenet/mobilenet_v2"
+LARGE = 10_000
+"""Examples from which a twentieth of them says enough about an epoch."""
 PHOTOGRAPH = 24
 """Pixels from which pictures are likely to be photographs of things, which ImageNet's networks know."""
 
@@ -108,6 +110,11 @@ def budgeted(spec: RunSpec) -> RunSpec:
     if examples <= 10_000:
         return spec.revised(epochs=20, batch_size=64, learning_rate=0.003)
     return spec.revised(epochs=5, batch_size=128, learning_rate=0.001)
+
+
+def validation_share(name: str) -> float:
+    """The share of a dataset to watch the training on: less of a large one, which is looked at after every epoch."""
+    return 0.05 if dataset(name).facts().examples > LARGE else RunSpec().validation_share
 
 
 def suited(spec: RunSpec) -> RunSpec:

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from tlcore.engine.network import Network
+from tlcore.architectures import network as architecture
+from tlcore.engine.network import MOMENTUM, Network, leaves
 from tlcore.networks import NETWORKS
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (13,)]
@@ -48,3 +49,13 @@ def test_an_unknown_layer():
     card = NETWORKS["dense_64"].blocks((4,))[0]
     with pytest.raises(ValueError, match="unknown layer"):
         Network([type(card)("x", (("sing", 3),), (4,), (4,), (), 0)], keras.layers.Rescaling(1))
+
+
+def test_statistics_of_every_network_catch_up_within_few_steps():
+    for name, body in (("small_cnn", None), ("mobilenet_0.25", "mobilenet_0.25")):
+        network = Network(architecture(name).whole((32, 32, 3), 3), keras.layers.Rescaling(1 / 255), body=body)
+        norms = [
+            layer for block in network.blocks for layer in leaves(block)
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]  # fmt: skip
+        assert norms and {layer.momentum for layer in norms} == {MOMENTUM}

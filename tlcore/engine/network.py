@@ -13,6 +13,11 @@ from ..pretrained import Architecture
 from . import pretrained
 
 
+MOMENTUM = 0.9
+"""Of batch normalisation's moving statistics, in every network: with few examples a run has few steps, and at the
+usual 0.99 they would never catch up. A control would then look worse than it is."""
+
+
 class Network:
     """Blocks in a row, input first, the head last; ``preprocess`` stands before them and never learns.
 
@@ -27,6 +32,9 @@ class Network:
         self.preprocess, self.cards, self.body = preprocess, tuple(cards), body
         self.raw_shape = raw_shape or self.cards[0].input_shape
         drawn = _body(body, self.cards[0].input_shape)
+        for layer in (layer for block in drawn for layer in leaves(block)):
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = MOMENTUM
         self.blocks = [*drawn, *map(_built, self.cards[len(drawn) :])]
 
     @property
@@ -119,8 +127,7 @@ def _conv(filters: int, size: int, stride: int, name: str) -> keras.layers.Conv2
 
 
 def _norm(name: str) -> keras.layers.BatchNormalization:
-    # With few examples a run has few steps: at the usual 0.99 the moving statistics would never catch up.
-    return keras.layers.BatchNormalization(momentum=0.9, name=name)
+    return keras.layers.BatchNormalization(momentum=MOMENTUM, name=name)
 
 
 def _residual(input_shape: Shape, filters: int, stride: int, name: str) -> keras.Model:
