@@ -30,8 +30,10 @@ def bring(arguments: argparse.Namespace) -> int:
     labels = _existing("labels", arguments.labels) if arguments.labels else None
     if not arguments.size.isdigit() or not 8 <= int(arguments.size) <= 1024:
         raise Refused(Problem("size", arguments.size, "a whole number from 8 to 1024", "choose one, or leave it out"))
+    # A name need not be text on every computer; what is shown is.
+    origin, label = (text.encode(errors="replace").decode() for text in (path.name, arguments.name))
     job = worker.order(
-        runs.IMPORT, path.name, path=str(path), origin=path.name, label=arguments.name,
+        runs.IMPORT, origin, path=str(path), origin=origin, label=label,
         labels=str(labels) if labels else None, label_column=arguments.label_column, size=int(arguments.size),
     )  # fmt: skip
     answer, status = _waited_for(job, arguments.json)
@@ -95,7 +97,7 @@ def summary(dataset: str, number: int) -> dict[str, Any]:
 
     return {
         "dataset": dataset, "version": number, "kind": whole.kind, "shape": list(whole.shape),
-        "classes": dict(zip(whole.classes, card.facts().each, strict=True)),
+        "classes": dict(zip(card.classes, card.facts().each, strict=True)),
         "skipped": [{"file": file, "reason": reason} for file, reason in whole.skipped],
         "passed_over": whole.passed_over,
         "duplicates": {

@@ -23,7 +23,8 @@ class UnknownName(LookupError):
     @property
     def remedy(self) -> str:
         near = difflib.get_close_matches(str(self.received), self.names, n=1, cutoff=0.6)
-        return f"did you mean {near[0]!r}?" if near else f"choose a {self.kind} from the list"
+        article = "an" if self.kind[:1] in "aeiou" else "a"
+        return f"did you mean {near[0]!r}?" if near else f"choose {article} {self.kind} from the list"
 
     def __str__(self) -> str:
         return f"unknown {self.kind} {self.received!r}: expected {self.expected}; {self.remedy}"

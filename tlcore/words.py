@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import runs
 from .catalogue import UnknownName
 from .datasets import dataset
 from .runs import Run
-from .spec import Refused, RunSpec
+from .spec import RunSpec
 from .strategies import STRATEGIES
 
 ONE_SEED = "One seed: repeat with more before you rely on it."
@@ -71,13 +70,13 @@ def receipt_sentence(receipt: dict[str, Any]) -> str:
 
 
 def lender(spec: RunSpec) -> str:
-    """Whom a question borrows from: a shipped source by its name, a run by its title."""
-    if not spec.source.startswith("run:"):
-        return spec.source
+    """Whom a question borrows from, by its title."""
+    from .sources import source  # which calls runs by the titles made here
+
     try:
-        return f"“{title(runs.get(spec.source.removeprefix('run:')))}”"
-    except (runs.UnknownRun, Refused, UnknownName):
-        return "a run that is gone"
+        return f"“{source(spec.source).title}”"
+    except UnknownName:
+        return "a network that is gone"
 
 
 def strategy(spec: RunSpec) -> str:

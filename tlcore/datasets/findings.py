@@ -82,6 +82,7 @@ def amounts(data: Sample, counts: np.ndarray) -> Iterable[Finding]:
         )  # fmt: skip
     pool = np.bincount(data.label[(data.part == "") | (data.part == "train")], minlength=len(counts))
     needed = 3 - sum(bool((data.part == name).any()) for name in ("validation", "test"))
+    there = counts > 0  # a class whose examples were all left out, or moved to another one, is none any more
     for kind, level, chosen, title, why in (
         (
             "too few", "stop", pool < needed, f"Fewer than {needed} {data.noun}s to learn from",
@@ -92,12 +93,12 @@ def amounts(data: Sample, counts: np.ndarray) -> Iterable[Finding]:
             "What is learnt from so few, and above all how good it is, hangs on chance. Add some if you can.",
         ),
     ):  # fmt: skip
-        if chosen.any():
-            numbers = np.flatnonzero(chosen)
+        if (chosen & there).any():
+            numbers = np.flatnonzero(chosen & there)
             names = _listed([f"“{data.classes[number]}” ({counts[number]})" for number in numbers])
             yield Finding(kind, level, title, f"{names}. {why}", _at(data.places[np.isin(data.label, numbers)]))
-    most, least = int(counts.argmax()), int(counts.argmin())
-    if counts.all() and counts[most] >= UNEVEN[0] * counts[least]:
+    most, least = int(counts.argmax()), int(np.where(there, counts, counts.max(initial=0)).argmin())
+    if there.any() and counts[most] >= UNEVEN[0] * counts[least]:
         ratio = counts[most] / counts[least]
         yield Finding(
             "imbalance", "warning" if ratio > UNEVEN[1] else "note", "Some classes have far more than others",

@@ -21,7 +21,7 @@ PARTS = ("train", "validation", "test")
 class Health:
     """Numbers and findings, the gravest first. All is about used entries; ``parts`` counts a class in each part.
 
-    ``imbalance`` is largest : smallest class (None with an empty class); ``sizes`` are (width, height) of the smallest,
+    ``imbalance`` is largest : smallest class that has any (None without one); ``sizes`` are (width, height) of the smallest,
     median and largest picture by area, ``enlarged`` how many are smaller than the chosen size, None without pictures.
     """
 
@@ -100,7 +100,7 @@ def check(
         findings += [*find.small(data, enlarged, size), *find.colourless(data)]
     gravity = ("stop", "warning", "note")
     return Health(
-        len(places), tuple(counts.tolist()), parts, float(counts.max() / counts.min()) if counts.all() else None,
+        len(places), tuple(counts.tolist()), parts, float(counts.max() / counts[counts > 0].min()) if counts.any() else None,
         tuple(skipped), sizes, enlarged, grey, missing, tuple(sorted(findings, key=lambda f: gravity.index(f.level))),
     )  # fmt: skip
 

@@ -37,11 +37,16 @@ _NAME = re.compile(r"(data-[0-9a-f]{8})(?:@([1-9]\d{0,5}))?")
 
 @dataclass(frozen=True)
 class Version:
-    """What one version says. ``health`` is the health check as plain data."""
+    """What one version says. ``health`` is the health check as plain data.
+
+    ``labels`` are the import's numbers of the classes that have examples in it, and what ``counts``, ``validation`` and
+    ``test`` count: a class whose every example was left out, or moved to another one, is none of this version's.
+    """
 
     number: int
     note: str
     created: float
+    labels: tuple[int, ...]
     counts: tuple[int, ...]
     validation: tuple[int, ...] | None
     test: tuple[int, ...] | None
@@ -118,7 +123,7 @@ class Own(Dataset):
         pool = sum(own.counts)
         rows = Rows(np.load(self.array, mmap_mode="r", allow_pickle=False), taken.row.to_numpy())
         return Arrays(
-            rows, taken.label.to_numpy(np.int64),
+            rows, np.searchsorted(own.labels, taken.label),
             test_from=pool + sum(own.validation or ()) if own.test else None,
             validation_from=pool if own.validation else None,
         )  # fmt: skip
@@ -176,8 +181,11 @@ def version(dataset: str, number: int) -> Version:
 @lru_cache(maxsize=64)
 def _version(path: Path) -> Version:
     told = json.loads(path.read_text())
-    counts = {name: tuple(told[name]) if told[name] is not None else None for name in ("counts", "validation", "test")}
-    return Version(number=int(path.stem), **(told | counts))
+    parts = {name: told[name] for name in ("counts", "validation", "test")}
+    each = np.sum([own for own in parts.values() if own], axis=0)
+    labels = np.flatnonzero(each).tolist() or [*range(len(each))]
+    counts = {name: tuple(own[label] for label in labels) if own else None for name, own in parts.items()}
+    return Version(number=int(path.stem), labels=tuple(labels), **(told | counts))
 
 
 def card(name: str) -> Own:
@@ -191,13 +199,15 @@ def card(name: str) -> Own:
     unit = "pictures" if len(whole.shape) == 3 else "rows"
     return Own(
         f"{whole.id}@{number}", title, f"Imported from {whole.origin}." + (f" {own.note}" if number > 1 else ""),
-        whole.shape, whole.classes, scale=whole.scale, columns=whole.columns, unit=unit,
+        whole.shape, tuple(whole.classes[label] for label in own.labels), scale=whole.scale, columns=whole.columns,
+        unit=unit,
         import_id=whole.id, version=number,
     )  # fmt: skip
 
 
 def stated(dataset: str, number: int) -> pd.DataFrame:
-    """All entries as imported, with what a version says of them: ``label``, ``part`` and ``used``."""
+    """All entries as imported, with what a version says of them: ``label`` (a place in the import's classes), ``part``
+    and ``used``."""
     import pandas as pd
 
     version(dataset, number)
@@ -211,10 +221,18 @@ def stated(dataset: str, number: int) -> pd.DataFrame:
 
 def pixels(dataset: str) -> np.ndarray:
     """The examples as imported, memory-mapped, one for each ``row`` of the entries."""
-    whole = imported(dataset)
-    pictures = folder(dataset) / "originals.bin"
-    name = f"pixels_{whole.shape[0]}_{whole.shape[2]}.npy" if pictures.is_file() else "x.npy"
-    return np.asanyarray(np.load(folder(dataset) / name, mmap_mode="r", allow_pickle=False))
+    return _examples(folder(dataset), imported(dataset).shape)
+
+
+def _examples(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
+    name = f"pixels_{shape[0]}_{shape[2]}.npy" if (folder / "originals.bin").is_file() else "x.npy"
+    return np.asanyarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
+
+
+def sweep() -> None:
+    """Remove what imports left behind that were killed. For the one that imports: it begins none meanwhile."""
+    for path in (home() / "datasets").glob("unfinished-*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def begin() -> Path:
@@ -233,7 +251,7 @@ def keep(intake: Intake, unfinished: Path, *, label: str, origin: str) -> tuple[
     if known := next((own for own in ids() if imported(own).identity == identity), None):
         shutil.rmtree(unfinished)
         return known, True
-    told = {
+    told: dict[str, Any] = {
         "label": label.strip()[:200] or origin, "kind": intake.kind, "created": time.time(), "origin": origin,
         "classes": intake.classes, "shape": intake.shape, "scale": intake.scale, "columns": intake.columns,
         "skipped": intake.skipped, "passed_over": intake.passed_over, "notes": intake.notes,
@@ -242,23 +260,23 @@ def keep(intake: Intake, unfinished: Path, *, label: str, origin: str) -> tuple[
     }  # fmt: skip
     (unfinished / "dataset.json").write_text(json.dumps(told))
     intake.entries.drop(columns=["label", "part"]).to_parquet(unfinished / "entries.parquet", index=False)
-    dataset = f"data-{secrets.token_hex(4)}"
     (unfinished / "versions").mkdir()
-    target = home() / "datasets" / dataset
-    unfinished.replace(target)
-    _write(dataset, 1, intake.entries.assign(used=True), "As imported.")
+    dataset = f"data-{secrets.token_hex(4)}"
+    _write(Import(id=dataset, **told), unfinished, 1, intake.entries.assign(used=True), "As imported.")
+    unfinished.replace(folder(dataset))  # last: it is a dataset with all that belongs to one, or not at all
     return dataset, False
 
 
 def revise(dataset: str, changed: pd.DataFrame, note: str) -> int:
     """Write a new version: entries with the columns ``label``, ``part`` and ``used``; gives its number."""
-    number = imported(dataset).versions[-1] + 1
-    _write(dataset, number, changed, note)
+    whole = imported(dataset)
+    number = whole.versions[-1] + 1
+    _write(whole, whole.folder, number, changed, note)
     return number
 
 
-def _write(dataset: str, number: int, stated: pd.DataFrame, note: str) -> None:
-    whole, own = imported(dataset), folder(dataset) / "versions"
+def _write(whole: Import, folder: Path, number: int, stated: pd.DataFrame, note: str) -> None:
+    own = folder / "versions"
     part = stated.part.map({name: place for place, name in enumerate(PARTS)}).to_numpy(np.int8)
     used = stated.used.to_numpy(bool)
     with (own / f"{number}.npz").open("wb") as file:
@@ -272,28 +290,29 @@ def _write(dataset: str, number: int, stated: pd.DataFrame, note: str) -> None:
     said = {
         "note": note, "created": time.time(), "counts": counted(0, 1),
         "validation": validation if any(validation) else None, "test": test if any(test) else None,
-        "health": _health(whole, stated).as_dict(),
+        "health": _health(whole, stated, _examples(folder, whole.shape)).as_dict(),
     }  # fmt: skip
     unfinished = own / f"{number}.unfinished"
     unfinished.write_text(json.dumps(said))
     unfinished.replace(own / f"{number}.json")
 
 
-def _health(whole: Import, stated: pd.DataFrame) -> Health:
+def _health(whole: Import, stated: pd.DataFrame, examples: np.ndarray) -> Health:
     from . import health
 
     return health.check(
-        stated, whole.classes, whole.kind, pixels(whole.id), skipped=whole.skipped, giveaways=whole.giveaways,
+        stated, whole.classes, whole.kind, examples, skipped=whole.skipped, giveaways=whole.giveaways,
         columns=whole.columns,
     )  # fmt: skip
 
 
 def _identity(intake: Intake, unfinished: Path) -> str:
-    """The same for the same examples with the same names, classes and parts, in whatever container they came."""
+    """The same for the same examples with the same classes and parts, in whatever container and by whatever file names
+    they came."""
     digest = hashlib.sha256(json.dumps([intake.kind, intake.classes, intake.columns, intake.shape]).encode())
     entries = intake.entries
     content = entries.sha if "sha" in entries else entries.row.astype(str)
-    for row in sorted(zip(content, entries.label, entries.part, entries.name, strict=True)):
+    for row in sorted(zip(content, entries.label, entries.part, strict=True)):
         digest.update(repr(row).encode())
     if "sha" not in entries:
         digest.update((unfinished / "x.npy").read_bytes())
@@ -305,7 +324,8 @@ def _preview(dataset: str, number: int, each: int = 8) -> Preview:
     said = stated(dataset, number)
     taken = said[said.used]
     chosen = taken.groupby("label", sort=True).head(each)
-    return Preview(pixels(dataset)[chosen.row.to_numpy()], chosen.label.to_numpy(np.int64))
+    labels = np.searchsorted(version(dataset, number).labels, chosen.label)
+    return Preview(pixels(dataset)[chosen.row.to_numpy()], labels)
 
 
 def rename(dataset: str, label: str) -> None:

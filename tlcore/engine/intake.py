@@ -20,7 +20,6 @@ from . import queue
 from .teller import Stopped, Teller
 
 JOBS_BEFORE_A_FRESH_START = 50
-TABLES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".ods"}
 
 
 def carry_out(run: Run) -> None:
@@ -58,6 +57,7 @@ def _import(question: dict[str, Any], teller: Teller) -> dict[str, Any]:
     from ..datasets import intake
 
     path = Path(question["path"])
+    library.sweep()  # this lane has one worker: whatever is unfinished is of one that was killed
     unfinished = library.begin()
     try:
         labels = Path(question["labels"]) if question.get("labels") else None
@@ -68,9 +68,10 @@ def _import(question: dict[str, Any], teller: Teller) -> dict[str, Any]:
         # What a browser sent lies here under a name of ours.
         own, called = path.name, question["origin"]
         taken = dataclasses.replace(taken, notes=tuple(note.replace(own, called) for note in taken.notes))
-        if taken.kind == "table":  # kept, so that another column can be made the label
+        if taken.kind == "table" and path.is_file():  # kept, so that another column can be made the label
             shutil.copyfile(path, unfinished / f"original{path.suffix.lower()}")
         teller("stage", stage="checking")
+        teller.stop_here_if_asked()
         name, again = library.keep(taken, unfinished, label=question.get("label") or "", origin=called)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)

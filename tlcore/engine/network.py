@@ -12,7 +12,6 @@ from ..networks import Block, Layer, Shape, through
 from ..pretrained import Architecture
 from . import pretrained
 
-
 MOMENTUM = 0.9
 """Of batch normalisation's moving statistics, in every network: with few examples a run has few steps, and at the
 usual 0.99 they would never catch up. A control would then look worse than it is."""
