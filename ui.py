@@ -15,9 +15,9 @@ from tlcore import runs, worker
 from tlcore.admission import admit
 from tlcore.catalogue import UnknownName
 from tlcore.database import DamagedHome
-from tlcore.datasets import dataset, most_samples_per_class
+from tlcore.datasets import dataset
 from tlcore.events import Story
-from tlcore.recipes import DEFAULT, RECIPES, Recipe, borrowing, budgeted, suited, validation_share
+from tlcore.recipes import DEFAULT, RECIPES, Recipe, amounting, borrowing, budgeted, suited
 from tlcore.runs import Run, UnknownRun
 from tlcore.spec import Problem, Refused, RunSpec
 
@@ -31,6 +31,10 @@ LABELS = {
     "strategy": "Freezing strategy",
 }
 """What the pages call a field of the question, where it is not just its name."""
+_STYLE = """<style>
+.stMainBlockContainer {padding-top: 4.5rem; max-width: 90rem; margin: 0 auto}
+[data-testid=stButtonGroup] > div {flex-wrap: wrap}  /* or some choices are out of sight on a small screen */
+</style>"""
 _WIDGET = "field "
 """What the keys of widgets that stand for a field of the draft begin with."""
 
@@ -39,7 +43,7 @@ _WIDGET = "field "
 def page(title: str, about: str) -> Iterator[None]:
     """A page's heading and, when the home folder is damaged, what to do instead of a stack of errors."""
     _stand_in_the_frame()
-    st.html("<style>.stMainBlockContainer {padding-top: 4.5rem; max-width: 90rem; margin: 0 auto}</style>")
+    st.html(_STYLE)
     st.title(title, anchor=False)
     st.caption(about)
     try:
@@ -49,7 +53,13 @@ def page(title: str, about: str) -> Iterator[None]:
     except Refused as error:  # a run that a version with other fields was asked for
         refusals(error.problems)
     except UnknownName as error:  # a dataset, source or strategy that is gone
-        st.error(f"{error}.", icon=":material/search_off:")
+        st.error(f"{plain(str(error))}.", icon=":material/search_off:")
+    except Exception:
+        st.error(
+            "**This page could not be drawn to its end.** No data and no run is lost: reload the page. The terminal of "
+            "the server says what went wrong.", icon=":material/bug_report:",
+        )  # fmt: skip
+        raise
 
 
 def _stand_in_the_frame() -> None:
@@ -105,13 +115,12 @@ def take_recipe(recipe: Recipe) -> None:
 
 
 def choose_dataset(name: str) -> None:
-    """Take another dataset, and what suits it where the present choice cannot."""
-    facts, wanted = dataset(name).facts(), draft().samples_per_class
-    share = validation_share(name)
-    most = most_samples_per_class(facts, share, draft().test_share)
-    amount = wanted if wanted is None or wanted <= most else None
-    asked = draft().revised(dataset=name, evaluate_on=None, samples_per_class=amount, validation_share=share)
-    replace(budgeted(suited(asked)))
+    """Take another dataset, and what suits it where the present choice cannot.
+
+    Of a person's own all examples are taken, or so many a class that a first run is over soon: what somebody has
+    brought is meant to be used.
+    """
+    replace(budgeted(suited(amounting(draft().revised(evaluate_on=None), name))))
 
 
 def learn_from(samples_per_class: int | None) -> None:

@@ -27,7 +27,7 @@ SPEC = RunSpec(
     epochs=30, batch_size=32, learning_rate=0.003, control=False,
 )  # fmt: skip
 SEEDS, TUNING_SEED = range(3), 100
-RATES = (1e-3, 3e-3, 1e-2)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 BAR = 0.15
 """Least mean gain, in accuracy."""
 

@@ -20,8 +20,9 @@ ALL = 0
 def rows(dataset: Dataset, preview: Preview, each: int, columns: int) -> pd.DataFrame:
     """The first rows of a table, their class in front."""
     chosen = np.concatenate([np.flatnonzero(preview.y == label)[:each] for label in range(len(dataset.classes))])
-    frame = pd.DataFrame(preview.x[chosen][:, :columns], columns=list(dataset.columns[:columns])).round(2)
-    frame.insert(0, "class", [dataset.classes[label] for label in preview.y[chosen]])
+    frame = pd.DataFrame(preview.x[chosen][:, :columns], columns=list(dataset.columns[:columns]) or None).round(2)
+    own = "class" if "class" not in frame else "class (to tell)"
+    frame.insert(0, own, [dataset.classes[label] for label in preview.y[chosen]])
     return frame
 
 
@@ -101,7 +102,7 @@ def download(dataset: Dataset) -> None:
             st.rerun()
         last = next((j for j in runs.all_runs(runs.FETCH) if j.label == dataset.name), None)
         if last and (failure := ui.story(last.id).failure):
-            st.error(failure["reason"], icon=":material/cloud_off:")
+            st.error(ui.plain(failure["reason"]), icon=":material/cloud_off:")
         return
     watch_download(job.id)
 

@@ -132,15 +132,15 @@ def findings(own: Own, whole: Import, said: Version) -> None:
             elif finding["positions"]:
                 pictures(own, whole, said, finding["positions"][:MOST_PICTURES])
             remedies(whole, said, finding, place)
-            names(own, said, finding["positions"], place)
+            names(whole, said, finding["positions"], place)
             if finding["kind"] == "skipped":
                 skipped(whole)
 
 
-def captions(own: Own, entries: pd.DataFrame) -> list[str]:
+def captions(whole: Import, entries: pd.DataFrame) -> list[str]:
     """Class and part of entries."""
     return [
-        ui.plain(own.classes[label]) + (f" · {part}" if part else "")
+        ui.plain(whole.classes[label]) + (f" · {part}" if part else "")
         for label, part in zip(entries.label, entries.part, strict=True)
     ]
 
@@ -149,7 +149,7 @@ def pictures(own: Own, whole: Import, said: Version, positions: list[int]) -> No
     entries = stated(whole.id, said.number).iloc[positions]
     if own.is_image:
         shown = library.pixels(whole.id)[entries.row.to_numpy()]
-        gathering.in_a_row(shown, THUMBNAIL, [*entries.name], captions(own, entries))
+        gathering.in_a_row(shown, THUMBNAIL, [*entries.name], captions(whole, entries))
 
 
 def groups(own: Own, whole: Import, said: Version, finding: dict[str, Any], place: int) -> None:
@@ -159,7 +159,7 @@ def groups(own: Own, whole: Import, said: Version, finding: dict[str, Any], plac
         with st.container(horizontal=True, vertical_alignment="center"):
             pictures(own, whole, said, group[:MOST_PICTURES])
             for label in movable["labels"][number] if movable else ():
-                if st.button(f"All are {ui.plain(own.classes[label])}", key=f"move {place} {number} {label}"):
+                if st.button(f"All are {ui.plain(whole.classes[label])}", key=f"move {place} {number} {label}"):
                     change(said, whole, "move", positions=group, label=label)
     if len(finding["groups"]) > MOST_GROUPS:
         st.caption(f"The first {MOST_GROUPS} of {words.count(len(finding['groups']))} groups.")
@@ -175,12 +175,12 @@ def remedies(whole: Import, said: Version, finding: dict[str, Any], place: int) 
                 change(said, whole, "take as one", groups=remedy["groups"])
 
 
-def names(own: Own, said: Version, positions: list[int], place: int) -> None:
+def names(whole: Import, said: Version, positions: list[int], place: int) -> None:
     if not positions:
         return
     with st.expander(f"Which they are ({words.count(len(positions))})", key=f"names {place}"):
-        entries = stated(own.import_id, said.number).iloc[positions[:MOST_NAMES]]
-        table = pd.DataFrame({"name": entries.name, "class": [own.classes[label] for label in entries.label]})
+        entries = stated(whole.id, said.number).iloc[positions[:MOST_NAMES]]
+        table = pd.DataFrame({"name": entries.name, "class": [whole.classes[label] for label in entries.label]})
         if said.validation or said.test:
             table["part"] = [PART_NAMES[part] for part in entries.part]
         st.dataframe(table, hide_index=True, height="auto")
@@ -224,7 +224,7 @@ def samples(own: Own) -> None:
             gathering.in_a_row(preview.x[:MOST_SAMPLES], THUMBNAIL, names, [*map(ui.plain, names)])
         else:
             frame = pd.DataFrame(preview.x[:, :30], columns=list(own.columns[:30]) or None).round(3)
-            frame.insert(0, "class", [own.classes[label] for label in preview.y], allow_duplicates=True)
+            frame.insert(0, "class" if "class" not in frame else "class (to tell)", [own.classes[n] for n in preview.y])
             st.dataframe(frame, hide_index=True)
 
 

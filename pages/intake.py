@@ -192,7 +192,7 @@ def order(
             if held:
                 path, origin = held.path, held.origin
             elif own:
-                path, origin, label = own.pack(), "pictures gathered here", label or own.title
+                path, origin, label = own.pack(), "the browser, class by class", label or own.title
             else:
                 loopback = uploads.on_loopback(st.get_option("server.address"), st.context.headers)
                 path = uploads.allowed_path(place, loopback)

@@ -7,16 +7,18 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+import gathering
 import ui
+from panels.source import descent
 from tlcore import admission, artefacts, charts, comparison, datasets, evaluation, pictures, runs, words
 from tlcore.artefacts import DamagedArtefact
 from tlcore.datasets import Dataset
 from tlcore.events import Story
 from tlcore.runs import Run
-from tlcore.sources import lineage
 from tlcore.words import gain_sentence, points, receipt_sentence, seeds_sentence
 
 CALM = {"displayModeBar": False}
+MISTAKES = 8
 
 
 def newest() -> str | None:
@@ -31,13 +33,13 @@ def verdict(run: Run, result: dict[str, Any], repeats: list[Run]) -> None:
         gain = evaluation.over_seeds([*gains.values()])
         sentence, own = seeds_sentence(gain), sentence
     if gain is None or gain["interval"][0] <= 0 <= gain["interval"][1]:
-        st.info(f"**{sentence}**", icon=":material/balance:")
+        st.info(f"**{ui.plain(sentence)}**", icon=":material/balance:")
     elif gain["interval"][0] > 0:
-        st.success(f"**{sentence}**", icon=":material/trending_up:")
+        st.success(f"**{ui.plain(sentence)}**", icon=":material/trending_up:")
     else:
-        st.warning(f"**{sentence}**", icon=":material/trending_down:")
+        st.warning(f"**{ui.plain(sentence)}**", icon=":material/trending_down:")
     if len(gains) > 1:
-        st.markdown(own)
+        st.markdown(ui.plain(own))
         with st.expander("Each seed"):
             frame = pd.DataFrame({"seed": gains.keys(), "gain": gains.values()})
             share = st.column_config.NumberColumn(format="percent")
@@ -45,8 +47,8 @@ def verdict(run: Run, result: dict[str, Any], repeats: list[Run]) -> None:
     if elsewhere := result.get("elsewhere"):
         other = datasets.dataset(elsewhere["dataset"])
         st.markdown(
-            f"Tried on {elsewhere['examples']:,} {other.unit} of **{other.title}**, which it has never learnt from, "
-            f"the same model got {elsewhere['accuracy']:.3f}."
+            f"Tried on {elsewhere['examples']:,} {other.unit} of **{ui.plain(other.title)}**, which it has never "
+            f"learnt from, the same model got {elsewhere['accuracy']:.3f}."
         )
 
 
@@ -149,12 +151,17 @@ def per_class(result: dict[str, Any], dataset: Dataset) -> None:
         )
     with right:
         st.subheader("Each class", anchor=False)
-        share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+        share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110)
         st.dataframe(
             pd.DataFrame(result["test"]["classes"]),
             hide_index=True,
             height=min(720, 38 + 35 * len(dataset.classes)),
-            column_config={"precision": share, "recall": share, "f1": share},
+            column_config={
+                "precision": share,
+                "recall": share,
+                "f1": share,
+                "examples": st.column_config.NumberColumn(width=80),
+            },
         )
 
 
@@ -170,9 +177,12 @@ def mistakes(run: Run, dataset: Dataset) -> None:
     if not answers:
         st.success("Nothing.", icon=":material/check:")
     elif dataset.is_image:
-        for column, x, answer, truth, sure in zip(st.columns(8), wrong.x, answers, truths, wrong.sure, strict=False):
-            column.image(pictures.one(x, dataset.scale), width="stretch", alt=f"{truth}, taken for {answer}")
-            column.caption(f"**{ui.plain(answer)}**, {sure:.0%} sure. It is {ui.plain(truth)}.")
+        first = list(zip(wrong.x, answers, truths, wrong.sure, strict=True))[:MISTAKES]
+        gathering.in_a_row(
+            [pictures.one(x, dataset.scale) for x, *_ in first], 136,
+            [f"{truth}, taken for {answer}" for _, answer, truth, _ in first],
+            [f"**{ui.plain(answer)}**, {sure:.0%} sure. It is {ui.plain(truth)}." for _, answer, truth, sure in first],
+        )  # fmt: skip
     else:
         told = {"truth": truths, "answer": answers, "sure": [f"{sure:.0%}" for sure in wrong.sure]}
         rows = pd.DataFrame(wrong.x, columns=list(dataset.columns)).round(2)
@@ -184,7 +194,7 @@ def copied(story: Story) -> None:
     if not receipt or not receipt["copied"]["tensors"] + receipt["adapted"]["tensors"]:
         return
     st.subheader("What was copied into the network", anchor=False)
-    st.markdown(receipt_sentence(receipt))
+    st.markdown(ui.plain(receipt_sentence(receipt)))
     st.plotly_chart(
         charts.receipt(receipt), key="receipt", config=CALM, alt="Parameters copied, new and unused, a block"
     )
@@ -238,8 +248,7 @@ def show(run: Run) -> None:
             icon=":material/stop_circle:",
         )
     st.markdown(f"#### {ui.plain(words.title(run))}")
-    if ancestors := [own.title for own in lineage(run.spec.source)]:
-        st.caption("Lineage: " + " → ".join(ui.plain(title) for title in [*reversed(ancestors), "this model"]))
+    descent(run.spec.source, "this model")
     every = runs.all_runs()
     repeats = comparison.repeats(run, every)
     verdict(run, result, repeats)

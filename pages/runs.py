@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
@@ -9,10 +10,13 @@ import pandas as pd
 import streamlit as st
 
 import ui
-from tlcore import runs, words
+from tlcore import datasets, runs, words
 from tlcore.catalogue import UnknownName
+from tlcore.datasets import Dataset
 from tlcore.runs import LOST, RUNNING, STATUSES, Run, UnknownRun
-from tlcore.spec import Refused
+from tlcore.sources import Source, source
+from tlcore.spec import Problem, Refused
+from tlcore.strategies import STRATEGIES, Strategy
 
 
 def table(listed: list[Run]) -> pd.DataFrame:
@@ -30,10 +34,10 @@ def table(listed: list[Run]) -> pd.DataFrame:
                 "when": datetime.fromtimestamp(run.created),
                 "name": run.label,
                 "status": run.status,
-                "dataset": spec.dataset,
+                "dataset": title(datasets.dataset, spec.dataset),
                 "examples a class": spec.samples_per_class,
-                "source": spec.source,
-                "strategy": spec.strategy,
+                "source": title(source, spec.source),
+                "strategy": title(STRATEGIES.__getitem__, spec.strategy),
                 "seed": spec.seed,
                 "accuracy": result["test"]["accuracy"] if result else None,
                 "from scratch": result["control"]["accuracy"] if result.get("control") else None,
@@ -42,6 +46,14 @@ def table(listed: list[Run]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
+
+
+def title(find: Callable[[str], Dataset | Source | Strategy], name: str) -> str:
+    """What people call a dataset, a source or a strategy; its name where it is gone."""
+    try:
+        return find(name).title
+    except UnknownName:
+        return f"{name} (gone)"
 
 
 def name(run: Run) -> str:
@@ -59,7 +71,7 @@ def filtered(listed: list[Run]) -> list[Run]:
         wanted = st.pills("Status", STATUSES, selection_mode="multi", key="statuses")
     found = [run for run in listed if not wanted or run.status in wanted]
     return [
-        run for run in found if all(w in f"{run.label} {run.id} {run.question}".lower() for w in wish.lower().split())
+        run for run in found if all(w in f"{name(run)} {run.id} {run.question}".lower() for w in wish.lower().split())
     ]
 
 
@@ -75,16 +87,24 @@ def rename(run: Run) -> None:
 @st.dialog("Delete for good?")
 def delete(chosen: list[Run]) -> None:
     st.markdown("These runs go, with their models and figures. This cannot be undone.")
-    st.markdown("\n".join(f"- {name(run)}" for run in chosen[:10]))
+    st.markdown("\n".join(f"- {ui.plain(name(run))}" for run in chosen[:10]))
     if len(chosen) > 10:
         st.markdown(f"and {len(chosen) - 10} more")
     if any(f"run:{run.id}" in other.question for run in chosen for other in runs.unfinished() if other.status != LOST):
         st.warning("A run that waits or trains borrows from one of them.", icon=":material/warning:")
     if st.button("Delete", type="primary", icon=":material/delete:"):
-        for run in chosen:
-            with suppress(UnknownRun, Refused):  # gone already, or run again by another visitor
+        kept: list[Problem] = []
+        for run in chosen:  # the newest first: what came from another goes before it
+            try:
                 runs.delete(run.id)
-        st.rerun()
+            except UnknownRun:  # gone already
+                continue
+            except Refused as error:
+                kept += error.problems
+        if kept:
+            ui.refusals(tuple(kept))
+        else:
+            st.rerun()
 
 
 def actions(chosen: list[Run]) -> None:
@@ -138,8 +158,12 @@ with ui.page("Runs", "Everything that was asked so far, and what came of it."):
             height=min(560, 38 + 35 * max(1, len(listed))),
             column_config={
                 "when": st.column_config.DatetimeColumn(format="calendar"),
-                "name": st.column_config.TextColumn(width="medium"),
-                "examples a class": st.column_config.NumberColumn(help="Examples a class; empty for all", format="%d"),
+                "name": st.column_config.TextColumn(width=120),
+                "examples a class": st.column_config.NumberColumn(
+                    "examples", help="Examples a class; empty for all", format="%d"
+                ),
+                "source": st.column_config.TextColumn(width=150),
+                "strategy": st.column_config.TextColumn(width=140),
                 "accuracy": st.column_config.NumberColumn(format="percent"),
                 "from scratch": st.column_config.NumberColumn(format="percent"),
                 "gain": st.column_config.NumberColumn("gain (points)", format="%+.1f"),

@@ -141,6 +141,12 @@ def plan(spec: RunSpec) -> None:
             }
         ),
         hide_index=True,
+        column_config={
+            "epochs": st.column_config.NumberColumn(help="Passes over the training examples"),
+            "learning rate": st.column_config.TextColumn(help="The size of a step"),
+            "trainable": st.column_config.TextColumn(help="Numbers of the network that change in this phase"),
+            "frozen": st.column_config.TextColumn(help="Numbers that stay as they were borrowed"),
+        },
     )
     if reference := STRATEGIES[spec.strategy].reference:
         st.caption(f"Paper: {reference}")
@@ -149,8 +155,11 @@ def plan(spec: RunSpec) -> None:
 def begin() -> None:
     """The control, what stands in the way, and Start."""
     if ui.draft().source != NONE:
-        st.toggle("Also train from scratch, to see whether the transfer helps", **ui.field("control"))
-        st.caption("The control: the same network, examples, epochs, learning rate and seed, borrowing nothing.")
+        st.toggle("Compare with training from scratch", **ui.field("control"))
+        st.caption(
+            "Shows whether borrowing helps. The control: the same network, examples, epochs, learning rate and seed, "
+            "borrowing nothing."
+        )
     problems = []
     for question in ui.questions():
         try:
@@ -166,7 +175,11 @@ def begin() -> None:
 
 
 def load_spec() -> None:
-    with st.popover("Load a spec", icon=":material/upload_file:", help="A question that was downloaded from a result."):
+    with st.popover(
+        "Load a spec",
+        icon=":material/upload_file:",
+        help="All settings of a result: what its “Spec (JSON)” holds.",
+    ):
         file = st.file_uploader("Spec (JSON)", type="json", max_upload_size=1)
         if file and st.button("Use these settings"):
             try:

@@ -34,7 +34,7 @@ def followed(story: Story) -> tuple[Story, str]:
         name = runs.get(story.stage["run"]).label.removeprefix("Source: ")
         return ui.story(
             story.stage["run"]
-        ), f"First the source, *{name}*, is trained. It is kept: next time this is skipped."
+        ), f"First the source, *{ui.plain(name)}*, is trained. It is kept: next time this is skipped."
     return story, ""
 
 
@@ -84,7 +84,7 @@ def draw(run: Run, story: Story) -> None:
 def outcome(run: Run, story: Story) -> None:
     """What a run that did not finish says for itself."""
     if run.status == "failed" and story.failure:
-        st.error(f"**It could not go on.** {story.failure['reason']}", icon=":material/error:")
+        st.error(f"**It could not go on.** {ui.plain(story.failure['reason'])}", icon=":material/error:")
         with st.expander("Details"):
             st.code(story.failure["details"], language=None)
     elif run.status == LOST:
@@ -126,7 +126,7 @@ def queue(shown: Run) -> None:
     st.subheader("Queue", anchor=False)
     for run in others:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{BADGES[run.status]} {words.title(run)}")
+            st.markdown(f"{BADGES[run.status]} {ui.plain(words.title(run))}")
             if run.id != shown.id and st.button("Watch", key=f"watch {run.id}", type="tertiary"):
                 ui.open_run(run.id)
                 st.rerun()
@@ -137,7 +137,7 @@ def queue(shown: Run) -> None:
 
 def heading(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"#### {words.title(run)}&ensp;{BADGES[run.status]}")
+        st.markdown(f"#### {ui.plain(words.title(run))}&ensp;{BADGES[run.status]}")
         actions(run)
 
 

@@ -54,8 +54,9 @@ def changes(card: datasets.Dataset) -> None:
         ui.remember(LOOK, wanted)
         job.begin(runs.PREVIEW, "", **wanted)
     if ui.recall(LOOK) == wanted and (shown := job.latest(runs.PREVIEW, wanted)):
-        before, after = artefacts.preview(shown)
+        before, rounds = artefacts.preview(shown)  # in the dataset's scale, and (rounds, n, ...) from 0 to 255
+        columns = zip(before * (255 / card.scale), *rounds, strict=True)
         st.image(
-            pictures.grid([[x, *changed] for x, changed in zip(before, after, strict=True)], card.scale),
+            pictures.grid([list(column) for column in columns], 255),
             caption="Each column: the picture, and four ways in which it may be shown.", width="stretch",
         )  # fmt: skip

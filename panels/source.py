@@ -34,6 +34,15 @@ KINDS = {
     RUN: "Earlier runs",
     NONE: "Nothing",
 }
+ABOUT = {
+    TRAINED: "Small networks that this program trains itself, once, when you first borrow from them.",
+    IMAGENET: "Networks that have seen a million photographs of a thousand kinds of things. The usual choice for "
+    "photographs.",
+    FILE: "Weights, or a whole network, that you or a colleague saved elsewhere.",
+    RUN: "Networks that learnt something in your own finished runs.",
+    NONE: "",
+}
+"""What a kind is, for those who see it for the first time."""
 
 
 def choose_source() -> None:
@@ -48,13 +57,16 @@ def choose_source() -> None:
     if borrows == (present.kind == NONE):
         ui.borrow_from(present.name)
         st.rerun()
-    kind = st.segmented_control(
+    kind = st.pills(
         "Borrow from",
         list(KINDS),
         format_func=KINDS.__getitem__,
         required=True,
         **ui.shown("kind of source", present.kind),
+        help="A network that has learnt one thing learns another from fewer examples.",
     )
+    if about := ABOUT[kind or NONE]:
+        st.caption(about)
     offered = {own.name: own for own in everything() if own.kind == kind and suits(own)}
     if present.kind == kind:
         offered |= {present.name: present}
@@ -62,9 +74,12 @@ def choose_source() -> None:
         bring_weights()
         bring_preset()
     if not offered:
-        st.info(NOTHING_THERE[kind or NONE], icon=":material/lightbulb:")
+        stays = "from scratch" if present.kind == NONE else f"borrowing from **{ui.plain(present.title)}**"
+        st.info(f"{NOTHING_THERE[kind or NONE]} The plan stays as it was: {stays}.", icon=":material/lightbulb:")
     elif present.name not in offered:  # another kind was chosen: begin with what is here already
-        first = next((own for own in offered.values() if own.ready), next(iter(offered.values())))
+        ready = [own for own in offered.values() if own.ready] or list(offered.values())
+        # One that learnt from these very examples has little to add.
+        first = next((own for own in ready if not own.spec or own.spec.dataset != ui.draft().dataset), ready[0])
         ui.borrow_from(first.name)
         st.rerun()
     else:
@@ -83,7 +98,7 @@ NOTHING_THERE = {
     TRAINED: "None of the small networks that come with the program takes data like this. Try ImageNet for "
     "photographs, or train from scratch and borrow from that run later.",
     IMAGENET: "ImageNet's networks take pictures, and this dataset has none.",
-    FILE: "Bring a file of weights: yours, or a colleague's.",
+    FILE: "No file has been brought yet.",
     RUN: "No run has finished yet whose network takes data like this. A finished run can be borrowed from.",
     NONE: "",
 }
@@ -107,23 +122,23 @@ def source_card(origin: Source) -> None:
             told["Trained on"] = (origin.dataset.title, origin.dataset.summary)
         if origin.blocks:
             told["Parameters"] = (words.short_count(sum(block.parameters for block in origin.blocks)), "Of its body.")
-        if architecture:
+        if architecture and origin.kind == IMAGENET:
             told["Top-1 on ImageNet"] = (
                 f"{architecture.top1:.1%}",
                 "As published: of 1,000 classes, the first guess is right.",
             )
             told["Native size"] = (f"{architecture.size} px", "The side of the pictures that it was trained on.")
-        elif origin.spec:
-            own = origin.accuracy
-            told["Its own accuracy"] = (
-                f"{own:.1%}" if own is not None else "–",
-                "On test examples of what it was trained on.",
-            )
+        elif origin.spec and origin.accuracy is not None:
+            told["Its own accuracy"] = (f"{origin.accuracy:.1%}", "On test examples of what it was trained on.")
         with st.container(horizontal=True, gap="medium"):
             for name, (value, about) in told.items():
                 st.metric(name, value, help=about, width="content")
         if origin.blocks:
-            st.caption("Blocks: " + " → ".join(ui.plain(block.name) for block in origin.blocks))
+            st.caption(
+                "Blocks: " + " → ".join(ui.plain(block.name) for block in origin.blocks),
+                help="The network in pieces, from the picture or the row to the answer. Early ones see simple things, "
+                "edges say, late ones whole objects. Each stays frozen or learns as one.",
+            )
         if architecture:
             st.caption(f"Paper: {architecture.reference}")
         if likely := recognised(origin, datasets.dataset(ui.draft().dataset).shape):
@@ -131,15 +146,15 @@ def source_card(origin: Source) -> None:
                 f"Recognised as **{network(likely[0]).title}**: {likely[1]:.0%} of its parameters fit. Another network "
                 "can be chosen in the training settings."
             )
-        descent(origin)
+        descent(origin.name)
         getting(origin)
 
 
-def descent(origin: Source) -> None:
-    """Where a network comes from, the oldest first."""
-    chain = [own.title for own in lineage(origin.name)][::-1]
+def descent(name: str, *after: str) -> None:
+    """Where a network comes from, the oldest first; ``after`` is what comes of it."""
+    chain = [*[own.title for own in lineage(name)][::-1], *after]
     if len(chain) > 1:
-        st.caption("Lineage: " + " → ".join(map(ui.plain, chain)))
+        st.markdown("Lineage: " + " → ".join(f":violet-badge[{ui.plain(title)}]" for title in chain))
 
 
 def getting(origin: Source) -> None:

@@ -110,7 +110,8 @@ def test_changes_of_pictures_need_pictures():
     assert {one.field for one in problems(wine.revised(augmentation=("flip",), image_size=32))} == {
         "augmentation", "image_size",
     }  # fmt: skip
-    assert admit(wine.revised(augmentation=("mix_up",)))
+    # Rows could be mixed, but training mixes pictures alone: what is not done is not admitted.
+    assert problem(wine.revised(augmentation=("mix_up",))).field == "augmentation"
 
 
 def test_convolutions_over_a_row():
@@ -191,7 +192,7 @@ def test_a_ready_file_is_counted(lab: Path):
 def test_a_class_with_next_to_no_examples(lab: Path):
     ready_file(lab / "datasets", y_train=np.array([*[0, 1] * 95, *range(10)]))
     one = problem(RunSpec(dataset="mnist", source="none", strategy="scratch", samples_per_class=1))
-    assert (one.field, one.received) == ("dataset", "mnist") and "at least 3 examples" in one.expected
+    assert (one.field, one.received) == ("dataset", "mnist") and "at least 2 examples" in one.expected
 
 
 def test_a_damaged_file(lab: Path):

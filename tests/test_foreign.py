@@ -96,7 +96,7 @@ def test_a_whole_network_answers_as_before(
     model.save(tmp_path / "mine.keras")
     card = take_in(tmp_path / "mine.keras")
     assert isinstance(card, foreign.ForeignNetwork) and foreign.networks() == [card]
-    assert (card.label, card.title, card.format) == ("mine.keras", model.name, ".keras")
+    assert (card.label, card.title, card.format) == ("mine.keras", "mine.keras", ".keras")
     assert (card.input_shape, card.outputs, len(card.body), card.preprocessing) == (
         input_shape, outputs, blocks, preprocessing,
     )  # fmt: skip

@@ -141,7 +141,7 @@ def test_pictures_that_are_left_out_are_not_looked_at() -> None:
     [
         ([0] * 9 + [1] * 2, [""] * 11, {"too few": "stop", "imbalance": "note"}),
         ([0] * 6 + [1] * 4, [""] * 10, {"few": "warning"}),
-        ([0] * 10, [""] * 10, {"classes": "stop", "too few": "stop"}),
+        ([0] * 10, [""] * 10, {"classes": "stop"}),
         ([0] * 60 + [1] * 5, [""] * 65, {"imbalance": "warning"}),
         ([0, 1] * 2 + [0, 1] * 4, ["train"] * 4 + ["test"] * 8, {}),
         ([0, 1, 1, 1] + [0, 1] * 4, ["train"] * 4 + ["test"] * 8, {"too few": "stop"}),
@@ -150,6 +150,19 @@ def test_pictures_that_are_left_out_are_not_looked_at() -> None:
 def test_amounts(label: list[int], part: list[str], kinds: dict[str, str]) -> None:
     entries, pixels = pictures([*map(scene, range(len(label)))], range(len(label)), label, part)
     assert found(health.check(entries, CLASSES, "pictures", pixels)) == kinds
+
+
+def test_a_class_of_too_few_can_be_left_out() -> None:
+    label = [0] * 6 + [1] * 6 + [2] * 2
+    entries, pixels = pictures([*map(scene, range(14))], range(14), label)
+    three = ("cat", "dog", "hen")
+    (remedy,) = finding(health.check(entries, three, "pictures", pixels), "too few").remedies
+    assert (remedy.action, remedy.positions) == ("leave out", (12, 13))
+    without = health.leave_out(entries, remedy.positions).to(entries)
+    checked = health.check(without, three, "pictures", pixels)
+    assert checked.findings == () and checked.imbalance == 1.0
+    entries["label"] = [0] * 12 + [2] * 2  # one class is no task: nothing to leave out
+    assert finding(health.check(entries, three, "pictures", pixels), "too few").remedies == ()
 
 
 def test_sizes_and_colours() -> None:

@@ -317,6 +317,9 @@ def test_pixels_of_another_size_without_another_upload(tmp_path: Path):
             read = read if channels == 3 else read.convert("L")
             assert (x[entry["row"]] == np.asarray(read).reshape(40, 40, -1)).all()
     assert told[-1] == ("Resizing pictures", 6, 6)
+    with pytest.raises(Rejected, match="that are free on this disk"):
+        resize(kept, intake.entries, 30_000_000, 3, lambda *_: None, lambda: None)
+    assert not [*kept.glob("*.part")]
 
 
 def test_a_cancelled_import_ends_its_processes(tmp_path: Path):

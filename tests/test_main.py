@@ -250,17 +250,19 @@ RESULT = {
 @pytest.mark.parametrize(
     ("spec", "result", "sentence"),
     [
-        (LETTERS, RESULT, "With 5 pictures a class, borrowing from “Printed letters” got 0.910; the same network from scratch "
-         "got 0.860: +5 points. One seed: repeat with more before you rely on it."),
+        (LETTERS, RESULT, "With 5 pictures a class, borrowing from “Printed letters” got 0.910; "
+         "the same network from scratch got 0.860: +5 points. One seed: repeat with more before you rely on it."),
         (LETTERS.revised(samples_per_class=1), RESULT | {"gain": {"gain": -0.04, "interval": [-0.06, -0.02]}},
-         "With 1 picture a class, borrowing from “Printed letters” got 0.910; the same network from scratch got 0.860: −4 "
+         "With 1 picture a class, borrowing from “Printed letters” got 0.910; "
+         "the same network from scratch got 0.860: −4 "
          "points. Borrowing hurt here. One seed: repeat with more before you rely on it."),
         (LETTERS.revised(samples_per_class=None), RESULT | {"gain": {"gain": 0.01, "interval": [-0.01, 0.03]}},
-         "With all its pictures, borrowing from “Printed letters” got 0.910; the same network from scratch got 0.860: +1 point. "
+         "With all its pictures, borrowing from “Printed letters” got 0.910; "
+         "the same network from scratch got 0.860: +1 point. "
          "That is no clear difference on these 360 test examples."),
         (LETTERS.revised(control=False), RESULT | {"control": None, "gain": None},
-         "With 5 pictures a class, borrowing from “Printed letters” got 0.910. No control was trained, so nothing can be said "
-         "about whether borrowing helped."),
+         "With 5 pictures a class, borrowing from “Printed letters” got 0.910. No control was trained, "
+         "so nothing can be said about whether borrowing helped."),
         (LETTERS.revised(dataset="wine", source="none", strategy="scratch"), RESULT | {"control": None, "gain": None},
          "Trained from scratch, it got 0.910 with 5 rows a class."),
     ],

@@ -184,7 +184,7 @@ def test_failed_and_lost_runs_say_why_in_plain_words(lab: Path) -> None:
     for run in (failed, lost):
         runs.tell(run, "started", pid=1)
     runs.tell(failed, "failed", reason="There was not enough memory.", details="Traceback …")
-    for run, words in ((failed, "There was not enough memory."), (lost, "The run was lost.")):
+    for run, words in ((failed, "There was not enough memory"), (lost, "The run was lost.")):
         app = AppTest.from_file(str(ROOT / "pages/training.py"))
         app.query_params["run"] = run
         app.run()
@@ -245,7 +245,7 @@ def test_another_source_takes_its_own_network(source_run: str) -> None:
         ("none", "none", "scratch"), ("trained", "letters", "lp_ft"), ("run", f"run:{source_run}", "lp_ft"),
         ("imagenet", "imagenet/mobilenet_0.25", "lp_ft"),
     ):  # fmt: skip
-        app.segmented_control(key="field kind of source").set_value(kind)
+        app.pills(key="field kind of source").set_value(kind)
         app.run()
         assert not app.exception
         assert (app.session_state["draft"].source, app.session_state["draft"].strategy) == (source, strategy)

@@ -138,6 +138,7 @@ def test_a_zip_is_uploaded_imported_corrected_undone_and_used(lab: Path, wait_fo
     own = click(own, "Use this dataset")
     assert own.title[0].value == "Choose a dataset"
     assert own.session_state["draft"].dataset == f"{dataset}@1"
+    assert own.session_state["draft"].samples_per_class is None, "all of what a person has brought"
 
 
 def test_class_by_class_from_names_and_drops_to_a_dataset(lab: Path, wait_for: WaitFor) -> None:
@@ -267,3 +268,17 @@ def test_a_chart_of_classes_shows_parts_and_shields_names() -> None:
     names = [f"a class with quite a long name {number}" for number in range(30)]
     many = charts.class_sizes(names, {"for learning": [1] * 30})
     assert len(set(many.layout.xaxis.tickvals)) == 30
+
+
+def test_random_changes_are_shown_on_the_chosen_pictures(lab: Path, wait_for: WaitFor) -> None:
+    own = app("strategy")
+    (changes,) = [pills for pills in own.pills if pills.label.startswith("Random changes")]
+    changes.set_value(["rotate"])
+    own.run()
+    own = click(own, "Look at them")
+    (job,) = runs.all_runs(runs.PREVIEW)
+    wait_for(job.id, "finished")
+    own.run()
+    assert not own.exception, own.exception[0].message
+    (shown,) = own.get("image")
+    assert "four ways" in shown.proto.imgs[0].caption

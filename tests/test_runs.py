@@ -203,6 +203,18 @@ def test_delete():
         runs.delete(run.id)
 
 
+def test_what_others_have_borrowed_from_stays():
+    lender = runs.create(RunSpec())
+    heir = runs.create(RunSpec(source=f"run:{lender}"))
+    for run in (lender, heir):
+        runs.tell(run, "finished", seconds={})
+    with pytest.raises(Refused, match=heir):
+        runs.delete(lender)
+    runs.delete(heir)
+    runs.delete(lender)
+    assert runs.all_runs() == []
+
+
 def test_delete_what_waits_and_what_was_lost():
     waiting = runs.create(RunSpec())
     lost, lock = runs.begin(RunSpec(), label="")

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from . import __version__, asking, bringing, console, listings, live, runs, worker
 from .catalogue import UnknownName
 from .database import DamagedHome
-from .datasets import dataset
+from .datasets import dataset, library
 from .home import home
 from .recipes import DEFAULT
 from .runs import UnknownRun
@@ -135,7 +135,7 @@ def _parser() -> tuple[Parser, dict[str, list[str]]]:
         add(name, partial(_list, columns, rows), sentence)
     add("show", show, "Show a run: its question, plan and answer.", takes="RUN")
     add("stop", stop, "Ask a run to stop; what it has learnt is kept.", takes="RUN")
-    add("delete", delete, "Remove a run that is over, and its model.", takes="RUN")
+    add("delete", delete, "Remove a run that is over and its model, or an imported dataset.", takes="RUN")
     add("fetch", fetch, "Download a dataset, or a source network, now.", takes="NAME")
     return parser, options
 
@@ -165,7 +165,11 @@ def stop(arguments: argparse.Namespace) -> int:
 
 
 def delete(arguments: argparse.Namespace) -> int:
-    """Remove a run and its artefacts."""
+    """Remove a run and its artefacts, or an imported dataset."""
+    if arguments.run.startswith("data-"):
+        library.delete(arguments.run)
+        print(f"dataset {arguments.run} and all its versions were deleted")
+        return 0
     runs.delete(arguments.run)
     print(f"run {arguments.run} and its model were deleted")
     return 0

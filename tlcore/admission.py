@@ -9,6 +9,7 @@ from . import architectures, devices
 from .architectures import comfortable_size, input_shape, takes, usual
 from .catalogue import UnknownName
 from .datasets import Damaged, Dataset, Own, dataset, most_samples_per_class
+from .datasets.overlap import learnt_and_tested
 from .networks import Block
 from .pretrained import Architecture
 from .sources import NONE, Source, adaptable, lineage, recognised, source
@@ -120,6 +121,11 @@ def _source_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[P
         if seen.spec and _has_seen_the_test(seen.spec, spec, card):
             yield _seen_problem(spec, seen.spec)
             return
+        if seen.spec and (known := _known_pictures(seen.spec, spec, card)):
+            yield Problem("source", spec.source, f"one that has not learnt from what this run tests on: {known:,} of "
+                          f"its test pictures are among those of {seen.spec.dataset} that the source learnt from",
+                          f"choose another source, or the dataset {seen.spec.dataset} itself")  # fmt: skip
+            return
     network = _network(spec, card, origin)
     if origin.network and not architectures.related(network, origin.network):
         yield Problem("network", spec.network, f"{origin.network!r}, the network of the source {spec.source!r}",
@@ -149,8 +155,8 @@ def _size_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Pro
     if not card.is_image:
         if spec.image_size:
             yield Problem("image_size", spec.image_size, f"nothing: {spec.dataset} has no pictures", "leave it out")
-        if pictures_only := [name for name in spec.augmentation if name != "mix_up"]:
-            yield Problem("augmentation", ", ".join(pictures_only), f"nothing: {spec.dataset} has no pictures",
+        if spec.augmentation:
+            yield Problem("augmentation", ", ".join(spec.augmentation), f"nothing: {spec.dataset} has no pictures",
                           "leave it out")  # fmt: skip
         return
     network = architectures.network(_network(spec, card, origin))
@@ -164,6 +170,14 @@ def _has_seen_the_test(seen: RunSpec, spec: RunSpec, card: Dataset) -> bool:
     same_split = (seen.dataset, seen.seed, seen.test_share) == (card.name, spec.seed, spec.test_share)
     same_data = seen.dataset.partition("@")[0] == card.name.partition("@")[0]
     return same_data and not same_split and card.facts().official_test is None
+
+
+def _known_pictures(seen: RunSpec, spec: RunSpec, card: Dataset) -> int:
+    """How many test pictures a source has learnt from that was trained on another import."""
+    both_own = seen.dataset.startswith("data-") and isinstance(card, Own)
+    if not both_own or seen.dataset.partition("@")[0] == card.name.partition("@")[0]:
+        return 0
+    return learnt_and_tested(seen, spec.revised(dataset=card.name))
 
 
 def _seen_problem(spec: RunSpec, seen: RunSpec) -> Problem:
@@ -191,10 +205,18 @@ def _amount_problems(spec: RunSpec, card: Dataset) -> Iterator[Problem]:
         yield Problem("dataset", card.name, "a file that can be read", str(error))
         return
     most = most_samples_per_class(facts, spec.validation_share, spec.test_share)
-    if most < 1:
-        few = ", ".join(card.classes[place] for place, n in enumerate(facts.counts) if n < 3)
-        remedy = "add pictures, or leave the class out" if isinstance(card, Own) else "choose another dataset"
-        yield Problem("dataset", card.name, f"at least 3 examples in each class (too few: {few})", remedy)
+    needed = 1 + (facts.official_validation is None) + (facts.official_test is None)
+    few = ", ".join(name for name, n in zip(card.classes, facts.counts, strict=True) if n < needed)
+    remedy = "add examples, or leave the class out" if isinstance(card, Own) else "choose another dataset"
+    if len(card.classes) < 2:
+        yield Problem("dataset", card.name, "at least 2 classes to tell apart", "choose another version or dataset")
+    elif few:
+        yield Problem("dataset", card.name, f"at least {needed} examples to learn from in each class (too few: {few})",
+                      remedy)  # fmt: skip
+    elif most < 1:
+        yield Problem("validation_share", spec.validation_share, f"a share that, with a test_share of "
+                      f"{spec.test_share:g}, leaves an example of each class of {card.name} to learn from",
+                      "choose a smaller one")  # fmt: skip
     elif spec.samples_per_class is not None and spec.samples_per_class > most:
         yield Problem("samples_per_class", spec.samples_per_class,
                       f"at most {most}: {card.name} has no more in its smallest class after validation and test",

@@ -51,7 +51,10 @@ def takes(name: str, dataset: Shape) -> bool:
     """Whether a network can be shown such examples at all."""
     own = network(name)
     if isinstance(own, ForeignNetwork):
-        return len(own.input_shape) == len(dataset) and (len(dataset) == 3 or own.input_shape == dataset)
+        if len(dataset) == 1 or len(own.input_shape) != len(dataset):
+            return own.input_shape == dataset
+        # Grey pictures are repeated for each colour, and colours made one grey; anything else is no picture's form.
+        return own.input_shape[2] in (1, dataset[2]) or dataset[2] == 1
     return len(dataset) == 3 or (isinstance(own, Network) and not own.convolutional)
 
 

@@ -42,7 +42,9 @@ def mistakes(run: Run) -> Mistakes:
 
 
 def preview(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """A few pictures (n, h, w, c), and random changes of each (n, rounds, h, w, c). Raises :class:`DamagedArtefact`."""
+    """A few pictures (n, h, w, c), and random changes of them (rounds, n, h, w, c), uint8.
+
+    Raises :class:`DamagedArtefact`."""
     path = run.folder / "preview.npz"
     try:
         with np.load(path, allow_pickle=False) as file:

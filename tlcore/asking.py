@@ -14,7 +14,7 @@ from .admission import admit
 from .architectures import takes, usual
 from .catalogue import UnknownName
 from .datasets import Damaged, dataset
-from .recipes import DEFAULT, RECIPES, suited, validation_share
+from .recipes import DEFAULT, RECIPES, amounting, suited
 from .sources import NONE
 from .spec import RANGES, Problem, Refused, RunSpec
 from .strategies import STRATEGIES
@@ -133,9 +133,10 @@ def asked(spec: RunSpec, given: dict[str, Any]) -> RunSpec:
         revised = _without_misfits(revised) if "dataset" in given else revised
     except UnknownName:
         pass  # admission complains of it together with whatever else is wrong
-    if "dataset" in given and isinstance(given["dataset"], str):
+    if "dataset" in given and not revised.problems():
         with suppress(UnknownName, Damaged):
-            revised = revised.revised(validation_share=validation_share(given["dataset"]))
+            own = amounting(spec.revised(test_share=revised.test_share), revised.dataset)
+            revised = revised.revised(samples_per_class=own.samples_per_class, validation_share=own.validation_share)
     control = revised.control or (spec.source == NONE and revised.source != NONE)
     return revised.revised(control=control).revised(**given)
 

@@ -28,12 +28,11 @@ def bring(arguments: argparse.Namespace) -> int:
     """Import files, and print what came of it."""
     path = _existing("path", arguments.path)
     labels = _existing("labels", arguments.labels) if arguments.labels else None
-    if not arguments.size.isdigit() or not 8 <= int(arguments.size) <= 1024:
+    if not arguments.size.isdecimal() or not 8 <= int(arguments.size) <= 1024:
         raise Refused(Problem("size", arguments.size, "a whole number from 8 to 1024", "choose one, or leave it out"))
-    # A name need not be text on every computer; what is shown is.
-    origin, label = (text.encode(errors="replace").decode() for text in (path.name, arguments.name))
+    origin = _shown(path.name)
     job = worker.order(
-        runs.IMPORT, origin, path=str(path), origin=origin, label=label,
+        runs.IMPORT, origin, path=str(path), origin=origin, label=_shown(arguments.name),
         labels=str(labels) if labels else None, label_column=arguments.label_column, size=int(arguments.size),
     )  # fmt: skip
     answer, status = _waited_for(job, arguments.json)
@@ -73,13 +72,14 @@ def weights(name: str) -> str:
         return name
     if name.startswith("file:"):
         path = _existing("source", text)
-        job = worker.order(runs.INSPECT, path.name, path=str(path), title=path.name)
+        job = worker.order(runs.INSPECT, _shown(path.name), path=str(path), title=_shown(path.name))
     elif name in foreign.PRESETS and foreign.hub_installed():
         job = worker.order(runs.BORROW, name, source=name)
     else:
         expected = ", ".join(foreign.PRESETS) if foreign.hub_installed() else "KerasHub to be installed"
         raise Refused(Problem("source", name, expected, "see requirements-hub.txt, or choose another source"))
-    live.watch([job], as_json=True)
+    if live.watch([job], as_json=True):
+        raise KeyboardInterrupt
     story = worker.follow(job)
     if not story.result:
         reason = story.failure["reason"] if story.failure else "it could not be read"
@@ -135,6 +135,11 @@ def _waited_for(job: str, as_json: bool) -> tuple[dict[str, Any] | None, int]:
         refused = bool(story.failure and story.failure.get("refused"))
         return None, 130 if interrupted else 2 if refused else 1
     return {**story.result, "seconds": (story.seconds or {}).get("total", 0.0)}, 0
+
+
+def _shown(name: str) -> str:
+    """A name as text: not every computer's file names are."""
+    return name.encode(errors="replace").decode()
 
 
 def _existing(field: str, text: str) -> Path:

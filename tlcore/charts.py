@@ -184,11 +184,16 @@ def class_counts(counts: Sequence[int], classes: Sequence[str]) -> go.Figure:
     """Examples a class."""
     figure = _figure(190)
     figure.add_bar(
-        x=list(classes), y=list(counts), marker={"color": ACCENT}, hovertemplate="%{x}: %{y:,}<extra></extra>"
+        x=_shown(classes), y=list(counts), marker={"color": ACCENT}, hovertemplate="%{x}: %{y:,}<extra></extra>"
     )
     figure.update_xaxes(type="category", showgrid=False, fixedrange=True)
     figure.update_yaxes(title="examples", fixedrange=True, nticks=4)
     return figure
+
+
+def _shown(names: Sequence[str]) -> list[str]:
+    """Names that somebody typed, so that Plotly shows them as they are."""
+    return [escape(name, quote=False) for name in names]
 
 
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> go.Figure:
@@ -196,7 +201,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> go.Fig
     shares = [[value / max(1, sum(row)) for value in row] for row in matrix]
     figure = _figure(max(380, min(680, 90 + 30 * len(classes))))
     figure.add_heatmap(
-        z=shares, x=list(classes), y=list(classes), zmin=0, zmax=1, xgap=1, ygap=1,
+        z=shares, x=_shown(classes), y=_shown(classes), zmin=0, zmax=1, xgap=1, ygap=1,
         colorscale=[[0, "rgba(138,99,210,0.06)"], [1, ACCENT]], showscale=False, customdata=matrix,
         hovertemplate="is %{y}, answered %{x}: %{customdata} (%{z:.0%} of the row)<extra></extra>",
     )  # fmt: skip

@@ -51,7 +51,8 @@ def watch(names: Sequence[str], as_json: bool) -> bool:
                         raise
                     interrupted = True
                     _stop(names)
-                    show(Moment("stopping; what was learnt is kept (Ctrl-C again: do not wait)"))
+                    kept = "; what was learnt is kept" if runs.get(name).task == runs.TRAIN else ""
+                    show(Moment(f"stopping{kept} (Ctrl-C again: do not wait)"))
     return interrupted
 
 

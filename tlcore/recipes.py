@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .catalogue import Catalogue, UnknownName
-from .datasets import dataset, everything, split_sizes
+from .datasets import Own, dataset, everything, most_samples_per_class, split_sizes
 from .sources import IMAGENET, NONE, SOURCES, TRAINED, Source, adaptable, fits, source
 from .spec import RunSpec
 
@@ -93,6 +93,8 @@ RECIPES = Catalogue(
 DEFAULT = "letters-to-digits"
 
 USUAL_FOR_PHOTOGRAPHS = "imagenet/mobilenet_v2"
+PLENTY = 100
+"""Examples a class of a person's own data to begin with, where there are so many."""
 LARGE = 10_000
 """Examples from which a twentieth of them says enough about an epoch."""
 PHOTOGRAPH = 24
@@ -112,9 +114,16 @@ def budgeted(spec: RunSpec) -> RunSpec:
     return spec.revised(epochs=5, batch_size=128, learning_rate=0.001)
 
 
-def validation_share(name: str) -> float:
-    """The share of a dataset to watch the training on: less of a large one, which is looked at after every epoch."""
-    return 0.05 if dataset(name).facts().examples > LARGE else RunSpec().validation_share
+def amounting(spec: RunSpec, name: str) -> RunSpec:
+    """The question about another dataset, with as many examples of it as suit: of a person's own first all, up to
+    :data:`PLENTY` a class. Of a large one less is kept to watch the training on: it is looked at after every epoch."""
+    card = dataset(name)
+    new = name.partition("@")[0] != spec.dataset.partition("@")[0]
+    wanted = PLENTY if isinstance(card, Own) and new else spec.samples_per_class
+    share = 0.05 if card.facts().examples > LARGE else RunSpec().validation_share
+    most = most_samples_per_class(card.facts(), share, spec.test_share)
+    amount = None if wanted is not None and wanted > most else wanted
+    return spec.revised(dataset=name, samples_per_class=amount, validation_share=share)
 
 
 def suited(spec: RunSpec) -> RunSpec:

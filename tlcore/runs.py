@@ -289,11 +289,17 @@ def rename(run: str, label: str) -> None:
 
 
 def delete(run: str) -> None:
-    """Remove a run and its artefacts. Raises :class:`Refused` while it is running."""
+    """Remove a run and its artefacts. Raises :class:`Refused` while it is running, and while others came from it:
+    who has learnt from what would be forgotten, and with it who must not be tested on what."""
     with transaction() as db:
         # One that was stopped may still be trying its model: its engine writes into the folder.
         if get(run).status == RUNNING or is_held(run):
             raise Refused(Problem("run", run, "a run that is over", "stop it first"))
+        heirs = db.execute("SELECT id FROM runs WHERE question LIKE ?", (f'%"source": "run:{run}"%',)).fetchall()
+        if heirs:
+            others = ", ".join(heir for (heir,) in heirs[:5]) + (" …" if len(heirs) > 5 else "")
+            raise Refused(Problem("run", run, f"a run that no other has borrowed from ({others} did)",
+                                  "delete what came from it first"))  # fmt: skip
         db.execute("DELETE FROM events WHERE run = ?", (run,))
         db.execute("DELETE FROM runs WHERE id = ?", (run,))
     shutil.rmtree(folder(run), ignore_errors=True)

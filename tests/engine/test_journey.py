@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import until
+from PIL import Image
 
 from tlcore import RunSpec, runs, worker
 from tlcore.admission import admit, blocks
-from tlcore.datasets import DATASETS
+from tlcore.datasets import DATASETS, Own, dataset, intake, library
 from tlcore.datasets.cards import Download
 from tlcore.engine import journey
+from tlcore.engine.teller import Teller
 from tlcore.sources import source
 
 VECTORS = RunSpec(dataset="vectors_b", source="vectors_a", strategy="fine_tune", samples_per_class=20, epochs=2)
@@ -138,3 +140,50 @@ def test_a_stop_before_the_first_step_keeps_nothing(lab: Path):
         journey.carry_out(taken)
     assert runs.get(run).status == "stopped" and runs.get(run).result is None
     assert not (runs.folder(run) / "model.keras").exists()
+
+
+@pytest.fixture
+def animals(lab: Path, tmp_path: Path) -> Own:
+    """Pictures of 20 pixels in two classes, imported at 8."""
+    for place, name in enumerate(("cat", "dog")):
+        (tmp_path / "animals" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = np.random.default_rng(100 * place + number).integers(0, 255, (20, 20, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "animals" / name / f"{number}.png")
+    unfinished = library.begin()
+    taken = intake.take_in(tmp_path / "animals", unfinished, size=8, tell=lambda *_: None, stop=lambda: None)
+    name, _ = library.keep(taken, unfinished, label="animals", origin="animals")
+    return dataset(name)
+
+
+def test_a_run_waits_for_its_pictures_at_another_size(animals: Own):
+    spec = RunSpec(
+        dataset=animals.name, source="none", strategy="scratch", samples_per_class=None, epochs=1, image_size=16
+    )
+    run = runs.create(admit(spec))
+    assert carried_out(run).status == "finished", worker.follow(run).failure
+    assert animals.at(16).array.is_file()
+    stages = [event.data["stage"] for event in runs.events(run) if event.kind == "stage"]
+    assert stages[:3] == ["preparing", "resizing", "training"]
+
+
+def test_what_another_run_no_longer_wants_is_asked_for_once_more(animals: Own):
+    """Two runs wait for one job; the first is stopped, and the job with it."""
+    job = runs.create({"dataset": animals.import_id, "size": 16, "channels": 3}, task=runs.RESIZE)
+    taken, lock = runs.claim("intake")
+    waits = threading.Thread(target=journey._resize, args=(animals.at(16), Teller(runs.create(admit(WINE)))))
+    waits.start()
+    until(lambda: any(worker.follow(run.id).stage for run in runs.all_runs()))
+    runs.tell(job, "stopped")
+    lock.release()
+    waits.join(30)
+    assert taken.id == job and not waits.is_alive() and animals.at(16).array.is_file()
+    assert [own.status for own in runs.all_runs(runs.RESIZE)] == ["finished", "stopped"]
+
+
+def test_pictures_that_cannot_be_resized_are_why(animals: Own):
+    (animals.array.parent / "originals.bin").write_bytes(b"")
+    spec = RunSpec(dataset=animals.name, source="none", strategy="scratch", samples_per_class=None, image_size=16)
+    run = runs.create(admit(spec))
+    assert carried_out(run).status == "failed"
+    assert "could not be brought to 16 pixels" in worker.follow(run).failure["reason"]

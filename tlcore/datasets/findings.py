@@ -96,7 +96,11 @@ def amounts(data: Sample, counts: np.ndarray) -> Iterable[Finding]:
         if (chosen & there).any():
             numbers = np.flatnonzero(chosen & there)
             names = _listed([f"“{data.classes[number]}” ({counts[number]})" for number in numbers])
-            yield Finding(kind, level, title, f"{names}. {why}", _at(data.places[np.isin(data.label, numbers)]))
+            at = _at(data.places[np.isin(data.label, numbers)])
+            words = "Leave this class out" if len(numbers) == 1 else "Leave these classes out"
+            spare = level == "stop" and there.sum() - len(numbers) >= 2
+            yield Finding(kind, level, title, f"{names}. {why}", at, (),
+                          (Remedy("leave out", words, at),) if spare else ())  # fmt: skip
     most, least = int(counts.argmax()), int(np.where(there, counts, counts.max(initial=0)).argmin())
     if there.any() and counts[most] >= UNEVEN[0] * counts[least]:
         ratio = counts[most] / counts[least]

@@ -21,8 +21,9 @@ PARTS = ("train", "validation", "test")
 class Health:
     """Numbers and findings, the gravest first. All is about used entries; ``parts`` counts a class in each part.
 
-    ``imbalance`` is largest : smallest class that has any (None without one); ``sizes`` are (width, height) of the smallest,
-    median and largest picture by area, ``enlarged`` how many are smaller than the chosen size, None without pictures.
+    ``imbalance`` is largest : smallest class of those that have any (None without one); ``sizes`` are (width, height)
+    of the smallest, median and largest picture by area, ``enlarged`` how many are smaller than the chosen size, None
+    without pictures.
     """
 
     examples: int
@@ -99,8 +100,9 @@ def check(
         grey = int(used["grey"].sum())
         findings += [*find.small(data, enlarged, size), *find.colourless(data)]
     gravity = ("stop", "warning", "note")
+    imbalance = float(counts.max() / counts[counts > 0].min()) if counts.any() else None
     return Health(
-        len(places), tuple(counts.tolist()), parts, float(counts.max() / counts[counts > 0].min()) if counts.any() else None,
+        len(places), tuple(counts.tolist()), parts, imbalance,
         tuple(skipped), sizes, enlarged, grey, missing, tuple(sorted(findings, key=lambda f: gravity.index(f.level))),
     )  # fmt: skip
 

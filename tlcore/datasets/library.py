@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -115,11 +114,15 @@ class Own(Dataset):
             return folder(self.import_id) / "x.npy"
         return folder(self.import_id) / f"pixels_{self.shape[0]}_{self.shape[2]}.npy"
 
-    def load(self) -> Arrays:
+    def entries(self) -> pd.DataFrame:
+        """What it uses, in the order of its examples: the pool, its own validation part, its own test part."""
         said = stated(self.import_id, self.version)
         taken = said[said.used]
-        order = np.lexsort((np.arange(len(taken)), taken.part.map({"": 0, "train": 0, "validation": 1, "test": 2})))
-        taken, own = taken.iloc[order], version(self.import_id, self.version)
+        order = taken.part.map({"": 0, "train": 0, "validation": 1, "test": 2}).argsort(kind="stable")
+        return taken.iloc[order]
+
+    def load(self) -> Arrays:
+        taken, own = self.entries(), version(self.import_id, self.version)
         pool = sum(own.counts)
         rows = Rows(np.load(self.array, mmap_mode="r", allow_pickle=False), taken.row.to_numpy())
         return Arrays(
@@ -145,18 +148,26 @@ def folder(dataset: str) -> Path:
 
 
 def ids() -> list[str]:
-    """All imported datasets, newest first."""
+    """All imported datasets that can be read, newest first."""
     found = (home() / "datasets").glob("data-*/versions/1.json")
-    return [path.parents[1].name for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+    folders = (path.parents[1] for path in sorted(found, key=lambda path: -path.stat().st_mtime))
+    return [own.name for own in folders if _read(own)]
 
 
 def imported(dataset: str) -> Import:
     """What is known of a dataset, whichever version is named. Raises UnknownName."""
-    path = folder(dataset) / "dataset.json"
+    if whole := _read(folder(dataset)):
+        return whole
+    raise UnknownName("dataset", dataset, ids())
+
+
+def _read(folder: Path) -> Import | None:
+    """What its folder says; None for one that is gone, or damaged, and that must not take the others along."""
+    path = folder / "dataset.json"
     try:
         return _imported(path, path.stat().st_mtime_ns)
-    except FileNotFoundError:
-        raise UnknownName("dataset", dataset, ids()) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @lru_cache(maxsize=64)
@@ -183,7 +194,7 @@ def _version(path: Path) -> Version:
     told = json.loads(path.read_text())
     parts = {name: told[name] for name in ("counts", "validation", "test")}
     each = np.sum([own for own in parts.values() if own], axis=0)
-    labels = np.flatnonzero(each).tolist() or [*range(len(each))]
+    labels = np.flatnonzero(each).tolist()
     counts = {name: tuple(own[label] for label in labels) if own else None for name, own in parts.items()}
     return Version(number=int(path.stem), labels=tuple(labels), **(told | counts))
 
@@ -268,8 +279,14 @@ def keep(intake: Intake, unfinished: Path, *, label: str, origin: str) -> tuple[
 
 
 def revise(dataset: str, changed: pd.DataFrame, note: str) -> int:
-    """Write a new version: entries with the columns ``label``, ``part`` and ``used``; gives its number."""
+    """Write a new version: entries with the columns ``label``, ``part`` and ``used``; gives its number.
+
+    Raises ValueError where none is used any more.
+    """
     whole = imported(dataset)
+    if not changed.used.any():
+        raise ValueError(f"Received a change of {whole.label} that leaves nothing, expected at least one example to "
+                         "stay. Leave fewer out, or delete the dataset.")  # fmt: skip
     number = whole.versions[-1] + 1
     _write(whole, whole.folder, number, changed, note)
     return number
@@ -346,11 +363,3 @@ def delete(dataset: str) -> None:
 def size_on_disk(dataset: str) -> int:
     """Bytes that a dataset takes."""
     return sum(path.stat().st_size for path in folder(dataset).rglob("*") if path.is_file())
-
-
-def names_of(dataset: str, positions: Sequence[int]) -> list[str]:
-    """The file names of entries, as they were in the upload."""
-    import pandas as pd
-
-    names = pd.read_parquet(folder(dataset) / "entries.parquet", columns=["name"]).name
-    return [str(names.iloc[place]) for place in positions]

@@ -38,7 +38,7 @@ def in_memory(x: Rows) -> bool:
 def held(x: Rows) -> Rows:
     """The examples in memory where they are few enough, else as they are."""
     few = prod(x.shape) * x.dtype.itemsize <= HELD
-    return np.array(x[:]) if few and not in_memory(x) else x
+    return np.asarray(x[:]) if few and not in_memory(x) else x
 
 
 def even_batch_size(examples: int, most: int) -> int:

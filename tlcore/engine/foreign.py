@@ -48,7 +48,7 @@ def take_in(path: Path, tell: Tell, stop: Callable[[], None], *, label: str = ""
     try:
         _inspect(path, unfinished, label, tell, stop, patience)
         card = json.loads((unfinished / "card.json").read_text())
-        card |= {"label": label[:200], "created": time.time(), "title": card["title"] or label[:200]}
+        card |= {"label": label[:200], "created": time.time(), "title": label[:200] or card["title"]}
         (unfinished / "card.json").write_text(json.dumps(card))
         shutil.rmtree(target, ignore_errors=True)  # half a folder, without a card
         unfinished.replace(target)

@@ -197,19 +197,21 @@ def _copied(weights: Path, network: Network, spec: RunSpec, parts: Parts) -> tra
 def _resize(card: Own, teller: Teller) -> None:
     """Have the intake bring the pictures to this card's size, and wait for it."""
     teller("stage", stage="resizing")
-    job = worker.order(runs.RESIZE, dataset=card.import_id, size=card.shape[0], channels=card.shape[2])
-    story = worker.follow(job)
-    while not (runs.get(job).over and not runs.is_held(job)):
-        worker.wake()
-        time.sleep(0.2)
-        worker.follow(job, story)
-        teller.progress(story.progress.get("done", 0), story.progress.get("of", 1))
-        if teller.stop_asked():
-            runs.ask_to_stop(job)
-            raise Stopped
-    worker.follow(job, story)
-    if story.failure:
-        raise RuntimeError(story.failure["reason"])
+    while not card.array.is_file():
+        job = worker.order(runs.RESIZE, dataset=card.import_id, size=card.shape[0], channels=card.shape[2])
+        story = worker.follow(job)
+        while not (runs.get(job).over and not runs.is_held(job)):
+            worker.wake()
+            time.sleep(0.2)
+            worker.follow(job, story)
+            teller.progress(story.progress.get("done", 0), story.progress.get("of", 1))
+            if teller.stop_asked():
+                runs.ask_to_stop(job)
+                raise Stopped
+        # One that was stopped was asked for by another run, too, which is no reason to do without the pictures.
+        if runs.get(job).status != "stopped" and not card.array.is_file():
+            failure = worker.follow(job, story).failure or {"reason": "its engine was killed: run it again"}
+            raise RuntimeError(f"The pictures could not be brought to {card.shape[0]} pixels: {failure['reason']}")
 
 
 def _source_weights(spec: RunSpec, teller: Teller) -> Path | None:

@@ -48,8 +48,9 @@ def _pictures(x: object, card: Dataset, network: object, shape: Shape) -> object
 
 
 def _table(x: object, train: np.ndarray) -> object:
+    # In float64: a sum of many float32 drifts away from the mean, and from a column's only value.
     there = np.maximum(np.isfinite(train).sum(0), 1)
-    mean = np.nansum(train, axis=0) / there
+    mean = np.nansum(train, axis=0, dtype=np.float64) / there
     variance = np.nansum((train - mean) ** 2, axis=0) / there
     variance = np.where(variance > 0, variance, CONSTANT)
     known = keras.layers.Normalization(mean=mean, variance=variance)(x)

@@ -16,7 +16,6 @@ import numpy as np
 from . import names
 from .containers import Container, Member, Unreadable
 from .crew import BATCH, BATCH_BYTES, HEADER, Answer, Batch, Crew, Task
-from .decoding import ENDINGS
 from .intake import Intake, Stop, Tell
 from .labelling import Labelling
 from .limits import KEPT_SKIPS, MAX_CLASSES, MAX_PATH, Rejected
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
 ORIGINALS = "originals.bin"
 SCALE = 255.0
 KINDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
-OTHER_PICTURES = frozenset((".heic", ".heif", ".avif", ".jp2", ".svg", ".psd", ".raw", ".cr2", ".nef", ".dng", ".ico"))
-
-
-def is_picture(member: Member) -> bool:
-    return member.ending in ENDINGS
 
 
 def pixels_path(folder: Path, size: int, channels: int) -> Path:
@@ -62,7 +56,7 @@ def take_pictures(
     wanted = labelling.members
     skipped = [*container.skipped, *labelling.skipped]
     _enough(container.label, sorted(set(labelling.classes)), skipped)
-    _room(folder, wanted, size)
+    _room(folder, len(wanted), sum(member.size for member in wanted) + len(wanted) * size * size * 3)
     part = folder / "pixels.part"
     kept = _read(container, wanted, folder, Task(folder / ORIGINALS, part, size, 3), skipped, tell, stop)
     facts = _facts(kept)
@@ -207,15 +201,16 @@ def resize(folder: Path, entries: pd.DataFrame, size: int, channels: int, tell: 
     """Pixels of another size from originals.bin: the path of a .npy of (rows, ``size``, ``size``, ``channels``) uint8.
 
     Written under another name and renamed when whole; one that is there already is left as it is. Raises
-    :class:`Unreadable` where a picture that could be read before no longer can.
+    :class:`Unreadable` where a picture that could be read before no longer can, and :class:`Rejected` for a full disk.
     """
     path = pixels_path(folder, size, channels)
     if path.exists():
         return path
     part = path.with_suffix(".part")
-    part.write_bytes(b"")
     once = entries.drop_duplicates("row").sort_values("row")
     rows, offsets, lengths = (once[name].tolist() for name in ("row", "offset", "length"))
+    _room(folder, len(rows), len(rows) * size * size * channels)
+    part.write_bytes(b"")
     done, errors = 0, dict[int, str]()
 
     def take(batch: Batch, answer: Answer) -> None:
@@ -242,11 +237,10 @@ def resize(folder: Path, entries: pd.DataFrame, size: int, channels: int, tell: 
         part.unlink(missing_ok=True)
 
 
-def _room(folder: Path, wanted: Sequence[Member], size: int) -> None:
-    needed = sum(member.size for member in wanted) + len(wanted) * size * size * 3
+def _room(folder: Path, pictures: int, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise Rejected(f"{len(wanted):,} pictures that need up to {needed / 1e9:.1f} GB",
+        raise Rejected(f"{pictures:,} pictures that need up to {needed / 1e9:.1f} GB",
                        f"no more than the {free / 1e9:.1f} GB that are free on this disk",
                        "Free some space, take fewer pictures, or a smaller size.")  # fmt: skip
 
