@@ -181,12 +181,13 @@ def _told(
         weaker = np.concatenate([group[rank[group] < rank[group].max()] for group in leaking])
         yield Finding(
             f"leak{suffix}", level, f"{same} {noun} to learn from and to be tested on",
-            f"{_count(groups)} of copies lie in more than one part. What was seen while learning is no test: the "
-            f"result would look better than it is.{nature}",
+            f"{_count(groups)} of copies {_verb(len(groups), 'lies', 'lie')} in more than one part. What was seen "
+            f"while learning is no test: the result would look better than it is.{nature}",
             at, groups, (Remedy("leave out", "Keep the test copies, leave the others out", _at(data.places[weaker])),),
         )  # fmt: skip
     if plain:
         at, groups = _grouped(data, plain)
+        more = len(at) - len(groups)
         why = (
             "Copies count more than they should."
             if data.fixed
@@ -194,9 +195,14 @@ def _told(
         )
         yield Finding(
             f"copies{suffix}", "note" if data.fixed else level, f"{same} {noun} more than once",
-            f"{data.many(len(at) - len(groups))} only {'nearly repeat' if near else 'repeat'} others. {why}{nature}",
+            f"{data.many(more)} only {'nearly ' * near}{_verb(more, 'repeats another', 'repeat others')}. "
+            f"{why}{nature}",
             at, groups, (Remedy("take as one", "Count each group as one", at, groups),),
         )  # fmt: skip
+
+
+def _verb(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many
 
 
 def _grouped(data: Sample, groups: list[np.ndarray]) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
@@ -254,7 +260,7 @@ def small(data: Sample, enlarged: int, size: int) -> Iterable[Finding]:
         below = np.minimum(used["width"].to_numpy(), used["height"].to_numpy()) < size
         yield Finding(
             "enlarged", "note", "Small pictures are enlarged",
-            f"{data.many(enlarged)} of {len(data.places):,} are smaller than {size} × {size} pixels. Enlarging adds no "
+            f"{data.many(enlarged)} of {len(data.places):,} {_verb(enlarged, 'is', 'are')} smaller than {size} × {size} pixels. Enlarging adds no "
             "detail; a smaller size is faster and often as good.", _at(data.places[below]),
         )  # fmt: skip
 
@@ -268,7 +274,8 @@ def colourless(data: Sample) -> Iterable[Finding]:
     present = np.flatnonzero(total)
     most, least = present[share[present].argmax()], present[share[present].argmin()]
     uneven = share[most] - share[least] > 0.5
-    told = f"{data.many(int(grey.sum()))} of {len(grey):,} have no colour"
+    count = int(grey.sum())
+    told = f"{data.many(count)} of {len(grey):,} {_verb(count, 'has', 'have')} no colour"
     if uneven:
         told += f": {share[most]:.0%} of “{data.classes[most]}”, {share[least]:.0%} of “{data.classes[least]}”"
     yield Finding(

@@ -261,11 +261,13 @@ def _enough(label: str, classes: Sequence[str], skipped: Sequence[tuple[str, str
 
 
 def _notes(entries: pd.DataFrame, skipped: Sequence[tuple[str, str]], size: int) -> list[str]:
-    notes = [f"Each whole picture was squashed to {size} × {size} pixels; nothing was cut off."]
+    notes = [f"Each whole picture was brought to {size} × {size} pixels: one that is not square is squashed, not cut."]
     same = len(entries) - entries["row"].nunique()
     if same:
         notes.append(f"{same:,} pictures are exact copies of others; each content is kept once.")
     if skipped:
         common = Counter(reason for _, reason in skipped).most_common(1)[0][0]
-        notes.append(f"{len(skipped):,} files were skipped, most often because {common}.")
+        notes.append(
+            f"{len(skipped):,} file{' was' if len(skipped) == 1 else 's were'} skipped, most often because {common}."
+        )
     return notes
