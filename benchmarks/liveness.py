@@ -95,6 +95,7 @@ def main() -> None:
                 first, run = first_point(server, page)
                 until(lambda: runs.get(run).status == "finished", 300, "it finished")
                 page.get_by_role("button", name="See the result").wait_for(timeout=30_000)
+                page.wait_for_timeout(1000 * LAG)  # the heading is there before the last points are drawn
                 late = lags(run, page.evaluate("window.seen"))
             with tab(browser) as page:
                 stops = [stop(server, page) for _ in range(STOPS)]

@@ -260,8 +260,9 @@ def small(data: Sample, enlarged: int, size: int) -> Iterable[Finding]:
         below = np.minimum(used["width"].to_numpy(), used["height"].to_numpy()) < size
         yield Finding(
             "enlarged", "note", "Small pictures are enlarged",
-            f"{data.many(enlarged)} of {len(data.places):,} {_verb(enlarged, 'is', 'are')} smaller than {size} × {size} "
-            "pixels. Enlarging adds no detail; a smaller size is faster and often as good.", _at(data.places[below]),
+            f"{data.many(enlarged)} of {len(data.places):,} {_verb(enlarged, 'is', 'are')} smaller than "
+            f"{size} × {size} pixels. Enlarging adds no detail; a smaller size is faster and often as good.",
+            _at(data.places[below]),
         )  # fmt: skip
 
 
