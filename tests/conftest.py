@@ -34,6 +34,11 @@ def settle(home: Path) -> None:
     until(lambda: not any(runs.held(path) for path in (home / "slots").glob("*.lock")), 30)
 
 
+def heed_interrupts() -> None:
+    """In a process about to start: hear SIGINT, even where the tests run in the background of a shell without."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def until(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until ``true()`` is; fail after ``seconds``."""
     end = time.monotonic() + seconds

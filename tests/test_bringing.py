@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import until
+from conftest import heed_interrupts, until
 from PIL import Image
 
 from tlcore import runs
@@ -142,7 +142,7 @@ def begun(path: Path) -> subprocess.Popen[str]:
     """An import in a process of its own, as soon as it reads."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tlcore", "import", str(path), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, cwd=ROOT,
+        text=True, cwd=ROOT, preexec_fn=heed_interrupts,
     )  # fmt: skip
     until(lambda: unfinished() and any(path.stat().st_size for path in unfinished()[0].glob("*")), 30)
     return process

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import heed_interrupts
 
 from tlcore import RunSpec, runs, words
 from tlcore.__main__ import main
@@ -32,7 +33,7 @@ def started(line: str) -> subprocess.Popen[str]:
     """The command line in a process of its own, as a person starts it."""
     return subprocess.Popen(
         [sys.executable, "-m", "tlcore", *line.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=ROOT, env={**os.environ, "TLCORE_LINGER": "0"},
+        cwd=ROOT, env={**os.environ, "TLCORE_LINGER": "0"}, preexec_fn=heed_interrupts,
     )  # fmt: skip
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.test_pages import COLD, ROOT, click, texts
-from tlcore import charts, runs, uploads
+from tlcore import charts, runs, uploads, worker
 from tlcore.bundle import Bundle
 from tlcore.datasets import intake, library
 
@@ -115,8 +116,9 @@ def test_a_zip_is_uploaded_imported_corrected_undone_and_used(lab: Path, wait_fo
     own.run()
     assert "**leaves\\.zip**" in texts(own)
     own.text_input[0].set_value("My leaves")
-    own = click(own, "Import and check")
-    assert "Importing My leaves" in texts(own)
+    with FileLock(worker.slot_lock("intake0")):  # so that it is seen before it is over
+        own = click(own, "Import and check")
+        assert "Importing My leaves" in texts(own)
     (job,) = runs.all_runs(runs.IMPORT)
     wait_for(job.id, "finished")
     assert not [*lab.glob("uploads/*")]
@@ -195,10 +197,11 @@ def test_a_refused_file_says_why_and_keeps_what_was_typed(lab: Path, wait_for: W
 def test_an_import_can_be_found_again_and_cancelled(lab: Path) -> None:
     path = uploads.keep("leaves.zip", io.BytesIO(leaves()))
     job = runs.create({"path": str(path), "origin": "leaves.zip"}, task=runs.IMPORT, label="Leaves")
-    own = app("intake")
-    assert "Importing Leaves" in texts(own)
-    runs.ask_to_stop(job)
-    own.run()
+    with FileLock(worker.slot_lock("intake0")):
+        own = app("intake")
+        assert "Importing Leaves" in texts(own)
+        runs.ask_to_stop(job)
+        own.run()
     assert "Importing" not in texts(own)
     assert uploads.kept(path.parent.name)
 
