@@ -23,13 +23,13 @@ import tensorflow as tf
 from .. import admission, architectures, evaluation, runs, worker
 from ..datasets import Damaged, Dataset, Own, dataset, split
 from ..events import SCRATCH, TRANSFER
-from ..foreign import PRESETS
 from ..networks import NETWORKS, Block
 from ..runs import Run
 from ..sources import NONE, Source, source
 from ..spec import Refused, RunSpec
 from ..strategies import STRATEGIES, arms, told
 from . import batches, borrow, device, download, fetching, preprocess, training, transfer
+from .jobs import JOBS
 from .network import Network
 from .teller import Stopped, Teller
 from .training import Examples
@@ -68,40 +68,6 @@ def carry_out(run: Run, parent: Teller | None = None) -> None:
         teller("stopped")
     except Exception as error:
         teller("failed", reason=_in_plain_words(error), details=traceback.format_exc())
-
-
-def _fetch(run: Run, question: dict[str, Any], teller: Teller) -> None:
-    teller("stage", stage="downloading")
-    download.fetch(dataset(question["dataset"]), teller)
-
-
-def _borrow(run: Run, question: dict[str, Any], teller: Teller) -> dict[str, str]:
-    """Fetch a network; gives the name that it goes by as a source."""
-    name = question["source"]
-    if name not in PRESETS:
-        borrow.weights(source(name), teller)
-        return {"source": name}
-    from . import hub
-
-    teller("stage", stage="borrowing")
-    own = hub.borrow(name, lambda _, done, of: teller.progress(done, of), teller.stop_here_if_asked)
-    return {"source": f"file:{own}"}
-
-
-def _preview(run: Run, question: dict[str, Any], teller: Teller) -> None:
-    from . import augmentation
-
-    card = dataset(question["dataset"])
-    shown = card.preview()
-    assert shown
-    pictures = shown.x[np.linspace(0, len(shown.x) - 1, min(6, len(shown.x))).astype(int)]
-    changed = augmentation.preview(tuple(question["augmentation"]), pictures, card.scale, seed=0, rounds=4)
-    np.savez_compressed(run.folder / "preview.npz", allow_pickle=False, x=pictures, changed=changed)
-
-
-JOBS: dict[str, Callable[[Run, dict[str, Any], Teller], dict[str, str] | None]] = {
-    runs.FETCH: _fetch, runs.BORROW: _borrow, runs.PREVIEW: _preview,
-}  # fmt: skip
 
 
 def _in_plain_words(error: Exception) -> str:
