@@ -105,6 +105,11 @@ def test_pictures_are_brought_to_what_an_imagenet_network_likes():
     assert (one.field, one.received) == ("image_size", 16) and "at least 32" in one.expected
 
 
+def test_grey_pictures_have_no_colour_to_change():
+    assert problem(RunSpec(augmentation=("rotate", "colour"))).field == "augmentation"
+    assert admit(RunSpec(dataset="cifar10", augmentation=("colour",)))
+
+
 def test_changes_of_pictures_need_pictures():
     wine = SCRATCH.revised(dataset="wine")
     assert {one.field for one in problems(wine.revised(augmentation=("flip",), image_size=32))} == {

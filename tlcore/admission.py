@@ -87,9 +87,8 @@ def _problems(spec: RunSpec) -> Iterator[Problem]:
     if unknown:
         return
     card, origin = looked_up["dataset"], looked_up["source"]
-    if sizes := [*_size_problems(spec, card, origin)]:  # blocks cannot be drawn
-        yield from sizes
-    else:
+    yield from (pictures := [*_picture_problems(spec, card, origin)])
+    if not any(problem.field == "image_size" for problem in pictures):  # else blocks cannot be drawn
         yield from _source_problems(spec, card, origin)
     yield from _amount_problems(spec, card)
     if (other := looked_up["evaluate_on"]) and other.name not in card.alike:
@@ -150,7 +149,7 @@ def _source_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[P
                       "choose more epochs")  # fmt: skip
 
 
-def _size_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Problem]:
+def _picture_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Problem]:
     """What is wrong with the size of pictures, and with changes that only pictures can take."""
     if not card.is_image:
         if spec.image_size:
@@ -159,6 +158,9 @@ def _size_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Pro
             yield Problem("augmentation", ", ".join(spec.augmentation), f"nothing: {spec.dataset} has no pictures",
                           "leave it out")  # fmt: skip
         return
+    if "colour" in spec.augmentation and card.shape[2] == 1:
+        yield Problem("augmentation", "colour", f"changes that grey pictures can take, as {spec.dataset}'s are",
+                      "leave it out")  # fmt: skip
     network = architectures.network(_network(spec, card, origin))
     if isinstance(network, Architecture) and spec.image_size and spec.image_size < network.least:
         yield Problem("image_size", spec.image_size, f"at least {network.least}, the smallest that {network.title} "

@@ -332,7 +332,8 @@ def _identity(intake: Intake, unfinished: Path) -> str:
     for row in sorted(zip(content, entries.label, entries.part, strict=True)):
         digest.update(repr(row).encode())
     if "sha" not in entries:
-        digest.update((unfinished / "x.npy").read_bytes())
+        with (unfinished / "x.npy").open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
