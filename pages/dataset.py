@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 import ui
-from tlcore import charts, datasets, pictures, runs, worker
+from panels import job
+from tlcore import charts, datasets, pictures, runs
 from tlcore.datasets import Damaged, Dataset, Own, Preview, most_samples_per_class, split_sizes
 from tlcore.recipes import RECIPES
 
@@ -95,28 +96,7 @@ def shelf() -> None:
 def download(dataset: Dataset) -> None:
     """For a dataset that is not here yet: fetch it now, or let the run do it."""
     st.info("Not on this computer yet: it is downloaded when the training starts, or now.", icon=":material/cloud:")
-    job = next((j for j in reversed(runs.all_runs(runs.FETCH)) if j.label == dataset.name and not j.over), None)
-    if job is None:
-        if st.button("Download now", icon=":material/download:"):
-            worker.fetch(dataset.name)
-            st.rerun()
-        last = next((j for j in runs.all_runs(runs.FETCH) if j.label == dataset.name), None)
-        if last and (failure := ui.story(last.id).failure):
-            st.error(ui.plain(failure["reason"]), icon=":material/cloud_off:")
-        return
-    watch_download(job.id)
-
-
-@st.fragment(run_every="1s")
-def watch_download(job: str) -> None:
-    worker.wake()
-    story = ui.story(job)
-    done, of = story.progress.get("done", 0), story.progress.get("of", 1)
-    st.progress(
-        min(1.0, done / of), text=f"Downloading, {done / 1e6:.0f} of {of / 1e6:.0f} MB" if done else "Connecting …"
-    )
-    if runs.get(job).over:
-        st.rerun()
+    job.offer(runs.FETCH, dataset.name, "Download now", ":material/download:", dataset=dataset.name)
 
 
 def division(dataset: Dataset) -> None:

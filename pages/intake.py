@@ -219,14 +219,15 @@ def watch(job: str) -> None:
         st.rerun()
     with st.container(border=True):
         st.markdown(f"**Importing {ui.plain(now.label)}**")
-        far = uploads.progress(job)
-        left = f" · {words.duration(far.seconds_left)} left" if far.seconds_left is not None else ""
+        story = ui.story(job)
+        doing, seconds = story.doing() if story.began else "", story.seconds_left()
+        left = f" · {words.duration(seconds)} left" if seconds is not None else ""
         ahead = [own for own in runs.waiting("intake") if own.created < now.created]
         first = "Waiting for its turn …" if ahead else "Starting …"
-        st.progress(far.share, text=f"{far.doing}{left}" if far.doing else first)
+        st.progress(story.share_done, text=f"{doing[:1].upper()}{doing[1:]}{left}" if doing else first)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption("It goes on whether or not this page is open.")
-            stopping = ui.story(job).stop_asked
+            stopping = story.stop_asked
             if st.button("Stopping …" if stopping else "Cancel", icon=":material/close:", disabled=stopping):
                 runs.ask_to_stop(job)
                 st.rerun(scope="fragment")

@@ -116,3 +116,21 @@ def test_a_failure():
 
 def test_a_kind_from_a_newer_version_does_no_harm():
     assert Story().add([Event(7, 1.0, "sang", {"song": 1})]).last == 7
+
+
+def test_how_far_a_job_is_and_how_long_it_will_take():
+    story = Story()
+    assert (story.share_done, story.seconds_left()) == (0.0, None)
+    told = (
+        (0, "stage", {"stage": "importing", "doing": "Looking through the files"}),
+        (1, "progress", {"done": 1, "of": 1}),
+        (2, "stage", {"stage": "importing", "doing": "Reading pictures"}),
+        (2.5, "progress", {"done": 1, "of": 1000}),
+    )
+    story.add(Event(number, when, kind, data) for number, (when, kind, data) in enumerate(told, 1))
+    assert story.seconds_left() is None  # too early to say
+    story.add([Event(5, 12, "progress", {"done": 250, "of": 1000})])
+    assert (story.doing(), story.share_done) == ("Reading pictures", 0.25)
+    assert story.seconds_left() == pytest.approx(30)
+    story.add([Event(6, 13, "stage", {"stage": "checking"})])
+    assert (story.doing(), story.share_done, story.seconds_left()) == ("checking the examples", 0.0, None)

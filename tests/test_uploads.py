@@ -226,25 +226,6 @@ def test_a_proxy_before_a_local_server_lets_others_in(address: str | None, heade
 # Jobs
 
 
-def test_how_far_an_import_is_and_how_long_it_will_take(lab: Path, monkeypatch: pytest.MonkeyPatch):
-    job = runs.create({"path": "x"}, task=runs.IMPORT)
-    assert uploads.progress(job) == uploads.Progress("", 0.0, None)
-    now = time.time()
-    for seconds, kind, data in (
-        (0, "stage", {"stage": "importing", "doing": "Looking through the files"}),
-        (1, "progress", {"done": 1, "of": 1}),
-        (2, "stage", {"stage": "importing", "doing": "Reading pictures"}),
-        (12, "progress", {"done": 250, "of": 1000}),
-    ):
-        monkeypatch.setattr(time, "time", lambda seconds=seconds: now + seconds)
-        runs.tell(job, kind, **data)
-    far = uploads.progress(job)
-    assert (far.doing, far.share) == ("Reading pictures", 0.25)
-    assert far.seconds_left == pytest.approx(30)
-    runs.tell(job, "stage", stage="checking")
-    assert uploads.progress(job) == uploads.Progress("Checking the examples", 0.0, None)
-
-
 def test_the_import_to_show_is_the_one_asked_for_else_the_one_under_way(lab: Path):
     assert uploads.current() is None
     refused = runs.create({"path": str(uploads.keep("a.zip", io.BytesIO(b"1")))}, task=runs.IMPORT)

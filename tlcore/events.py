@@ -5,7 +5,8 @@ Events are appended and never changed. The kinds, in the order in which a run te
 =========== ==========================================================================================
 started     an engine has taken the run: ``pid``
 device      where it computes: ``name``
-stage       what it is doing now: ``stage`` (a key of :data:`STAGES`), ``arm``, ``run`` (the source in training);
+stage       what it is doing now: ``stage`` (a key of :data:`STAGES`), ``doing`` (of it, in words), ``arm``,
+            ``run`` (the source in training);
             when training, ``front`` (the frozen blocks are "kept" as features, or run "along" in every step),
             ``augmentation`` (random changes in use) and ``passed_over`` (those that do not suit the examples)
 plan        ``arms``: for each arm its phases, before anything is trained
@@ -149,11 +150,13 @@ class Story:
         if self.end:
             return None
         if not self.total_epochs and self.progress.get("done") and self.told:
-            each = (self.told - self.stage_began) / float(self.progress["done"])
-            return each * max(0.0, float(self.progress["of"] - self.progress["done"]))
+            spent = self.told - self.stage_began
+            pace = spent / float(self.progress["done"])
+            return pace * max(0.0, float(self.progress["of"] - self.progress["done"])) if spent > 1 else None
         if not self.epochs:
             return None
-        pace: float = median(e["seconds"] for e in self.epochs[-9:])  # a phase's first epoch also builds its graph
+        # A phase's first epoch also builds its graph.
+        pace = float(median(e["seconds"] for e in self.epochs[-9:]))
         return pace * max(0.0, self.total_epochs - self.done_epochs)
 
     def seconds_so_far(self, now: float | None = None) -> float:
@@ -169,7 +172,7 @@ class Story:
         stage = self.stage.get("stage", "loading")
         arm = "control, " if self.stage.get("arm") == SCRATCH and TRANSFER in self.arms else ""
         if stage != "training" or not self.phases:
-            return f"{arm}{STAGES.get(stage, stage)}"
+            return f"{arm}{self.stage.get('doing') or STAGES.get(stage, stage)}"
         phase = self.phases[-1]
         epoch = sum(e["arm"] == phase["arm"] and e["phase"] == phase["index"] for e in self.epochs)
         of = len(self.arms.get(phase["arm"], ())) or 1

@@ -21,7 +21,6 @@ from typing import IO, Any
 
 from . import runs, worker
 from .datasets import library
-from .events import STAGES
 from .home import home
 from .spec import Problem, Refused
 
@@ -168,15 +167,6 @@ def in_words(amount: int) -> str:
 # Jobs
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far an import is: what it does, the share of that from 0 to 1, and the seconds left where they are known."""
-
-    doing: str
-    share: float
-    seconds_left: float | None
-
-
 def bring_in(
     path: Path, origin: str, *, label: str = "", size: int | None = None,
     labels: Path | None = None, label_column: str | None = None,
@@ -210,22 +200,6 @@ def current(job: str | None = None) -> runs.Run | None:
         return alive
     newest = every[0] if every else None
     return newest if newest and newest.status in ("failed", runs.LOST) and folder_of(upload_of(newest)) else None
-
-
-def progress(job: str) -> Progress:
-    """How far a job is, from its own story."""
-    doing, began, last = "", 0.0, None
-    for event in runs.events(job):
-        if event.kind == "stage":
-            stage = STAGES.get(event.data["stage"], "")
-            doing, began, last = event.data.get("doing") or stage[:1].upper() + stage[1:], event.time, None
-        elif event.kind == "progress":
-            last = event
-    if not last or not last.data["of"]:
-        return Progress(doing, 0.0, None)
-    share = min(1.0, last.data["done"] / last.data["of"])
-    spent = last.time - began
-    return Progress(doing, share, spent * (1 - share) / share if share and spent > 1 else None)
 
 
 def original(dataset: str) -> Path | None:
