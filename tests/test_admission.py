@@ -5,7 +5,7 @@ import pytest
 
 from tlcore import RunSpec, devices, runs
 from tlcore.admission import admit, blocks, resolved
-from tlcore.spec import Problem, Refused
+from tlcore.spec import Phase, Problem, Refused
 
 pytestmark = pytest.mark.usefixtures("lab")
 
@@ -243,3 +243,23 @@ def test_a_source_whose_question_a_newer_version_asked():
     run = runs.create({"dataset": "digits", "colour": "red"})
     runs.tell(run, "finished", seconds={})
     assert problem(RunSpec(source=f"run:{run}")).field == "source"
+
+
+def test_a_plan_in_which_the_head_never_learns():
+    phase = Phase("one", 3, 0.01, ("conv2",))
+    own = problem(RunSpec(strategy="custom", plan=(phase,)))
+    assert own.field == "plan" and "head" in own.received
+    assert admit(RunSpec(strategy="custom", plan=(phase, Phase("two", 3, 0.01, ("head",))))).epochs == 6
+
+
+def test_ranges_of_blocks_that_begin_behind_the_body():
+    own = problem(RunSpec(strategy="surgical", first_block=1000))
+    assert own.field == "first_block" and own.expected == "at most 3: this body has 3"
+    assert problem(RunSpec(strategy="surgical", first_block=2, blocks=3)).expected == "at most 2: this body has 3"
+
+
+def test_adapters_of_a_higher_rank_than_any_kernel():
+    own = problem(RunSpec(strategy="lora", lora_rank=129))
+    assert own.field == "lora_rank" and own.expected.startswith("at most 128,")
+    assert admit(RunSpec(strategy="lora", lora_rank=128)).lora_rank == 128
+    assert admit(RunSpec(strategy="lp_ft", lora_rank=129)).lora_rank == RunSpec().lora_rank  # it is not read

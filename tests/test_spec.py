@@ -29,7 +29,7 @@ def test_a_spec_does_not_change():
 @pytest.mark.parametrize("field", RANGES)
 def test_the_ends_of_a_range_are_in_it_and_what_lies_beyond_is_not(field: str):
     kind, least, most = RANGES[field]
-    step = 1 if kind is int else least / 2
+    step = 1 if kind is int else least / 2 or 0.5
     for value in (kind(least), kind(most)):
         assert RunSpec(**{field: value}).problems() == []
     for value in (kind(least - step), kind(most + step)):
@@ -91,3 +91,31 @@ def test_a_problem_says_what_came_what_was_expected_and_what_to_do():
     assert str(Problem("epochs", 0, "1 or more", "ask for more")) == (
         "epochs: received 0, expected 1 or more; ask for more"
     )
+
+
+PHASE = {"name": "one", "epochs": 3, "learning_rate": 0.01, "learning": ["head"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"learning": ["conv1", "conv1", "head"]}, "each block once"),
+        ({"factors": [True]}, "one number above 0"),
+        ({"name": None}, "a name of at most"),
+        ({"name": "x" * 5000}, "a name of at most"),
+        ({"schedule": "cosinus"}, "cosine"),
+        ({"schedule": ["cosine"]}, "cosine"),
+        ({"warm_up": -4}, "a whole number from 0"),
+        ({"epochs": 10_001}, "a whole number from 1"),
+    ],
+)
+def test_a_phase_that_cannot_be_is_refused(change: dict, said: str):
+    with pytest.raises(Refused, match=said):
+        RunSpec.from_json(json.dumps({"strategy": "custom", "plan": [PHASE | change]}))
+
+
+def test_a_plan_has_no_more_phases_and_epochs_than_a_run():
+    with pytest.raises(Refused, match="at most 200"):
+        RunSpec.from_json(json.dumps({"strategy": "custom", "plan": [PHASE] * 201}))
+    with pytest.raises(Refused, match="epochs: received 20000"):  # a run of so many could not be read again
+        RunSpec.from_json(json.dumps({"strategy": "custom", "plan": [PHASE | {"epochs": 10_000}] * 2}))

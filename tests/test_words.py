@@ -2,7 +2,7 @@
 
 import pytest
 
-from tlcore.words import receipt_sentence
+from tlcore.words import epochs, receipt_sentence
 
 
 def receipt(adapted: int, difference: float | None, checked: str | None) -> dict[str, object]:
@@ -43,3 +43,16 @@ ANSWERED = " Before training, the borrowed body answered"
 )
 def test_what_became_of_the_weights_in_words(told: dict, sentence: str) -> None:
     assert receipt_sentence(told) == sentence
+
+
+def test_what_is_new_keeps_the_rest_from_being_all_and_what_is_nothing_is_not_told() -> None:
+    told = receipt(0, 0.0, "")
+    told |= {"copied": {"tensors": 80, "parameters": 218_544, "share": 0.9962}}
+    told |= {"unused": {"tensors": 0, "parameters": 0, "share": 0.0}}
+    said = receipt_sentence(told)
+    assert said.startswith("218,544 of the network's parameters (99.6%) came from the source; 500 are new. Before")
+
+
+@pytest.mark.parametrize(("n", "said"), [(1, "1 epoch"), (2, "2 epochs"), (10_000, "10,000 epochs")])
+def test_epochs_are_counted_in_words(n: int, said: str) -> None:
+    assert epochs(n) == said

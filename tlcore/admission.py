@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import Any
 
 from . import architectures, devices
@@ -10,11 +11,12 @@ from .architectures import comfortable_size, input_shape, takes, usual
 from .catalogue import UnknownName
 from .datasets import Damaged, Dataset, Own, dataset, most_samples_per_class
 from .datasets.overlap import learnt_and_tested
-from .networks import Block
+from .networks import ONLY, Block
+from .networks import adaptable as takes_adapters
 from .pretrained import Architecture
 from .sources import NONE, Source, adaptable, lineage, recognised, source
-from .spec import Problem, Refused, RunSpec
-from .strategies import STRATEGIES
+from .spec import RANGES, Problem, Refused, RunSpec
+from .strategies import STRATEGIES, settled
 
 
 def admit(spec: RunSpec) -> RunSpec:
@@ -41,13 +43,16 @@ def resolved(spec: RunSpec) -> RunSpec:
     network = _network(spec, card, origin)
     size = spec.image_size or (origin.spec.image_size if origin.spec and origin.network == network else None)
     size = size or comfortable_size(network, card.shape)
-    return spec.revised(
+    # A whole number in JSON may stand for one that is not: Keras takes no whole ones.
+    own = settled(spec)
+    exact = {name: float(getattr(own, name)) for name, (kind, _, _) in RANGES.items() if kind is float}
+    return own.revised(
         dataset=card.name,
         network=network,
         image_size=None if size == card.side else size,
         control=spec.control and STRATEGIES[spec.strategy].copies != "nothing",
-        blocks=spec.blocks if STRATEGIES[spec.strategy].takes_blocks else 1,
-        learning_rate=float(spec.learning_rate),  # a whole number in JSON; Keras takes no whole ones
+        views=spec.views if spec.augmentation else 0,
+        **exact,
     )
 
 
@@ -99,6 +104,8 @@ def _problems(spec: RunSpec) -> Iterator[Problem]:
                       "choose another one, or leave it out")  # fmt: skip
     if spec.device == "gpu" and not devices.visible_gpus():
         yield Problem("device", "gpu", "a GPU that this computer can use", "choose 'auto' or 'cpu'")
+    if spec.device == "gpus" and len(devices.visible_gpus()) < 2:
+        yield Problem("device", "gpus", "two or more GPUs that this computer can use", "choose 'auto'")
 
 
 def _source_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Problem]:
@@ -126,27 +133,79 @@ def _source_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[P
                           f"choose another source, or the dataset {seen.spec.dataset} itself")  # fmt: skip
             return
     network = _network(spec, card, origin)
-    if origin.network and not architectures.related(network, origin.network):
+    if origin.network and strategy.copies != "teacher" and not architectures.related(network, origin.network):
         yield Problem("network", spec.network, f"{origin.network!r}, the network of the source {spec.source!r}",
                       "leave the network out, or choose another source")  # fmt: skip
-        return
-    if not takes(network, card.shape):
+    elif not takes(network, card.shape):
         yield Problem("network", spec.network, f"a network that takes {_size(card.shape)}",
                       f"choose {usual(card.shape)!r}")  # fmt: skip
-        return
-    body = blocks(spec)
+    else:
+        yield from _strategy_problems(spec, card, origin)
+
+
+def _strategy_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Problem]:
+    """What stands in the way of a strategy, of this source and with these blocks."""
+    strategy, body = STRATEGIES[spec.strategy], blocks(spec)[:-1]
     if strategy.copies == "all" and len(origin.classes) != len(card.classes):
         own = f"{len(origin.classes)} classes" if origin.classes else "output layer, which is not kept,"
         yield Problem("strategy", spec.strategy, f"a dataset with the source's {own} so that its "
                       f"output layer can be copied ({spec.dataset} has {len(card.classes)})",
                       "choose 'lp_ft', which makes a new output layer")  # fmt: skip
-    if strategy.takes_blocks and spec.blocks > len(body) - 1:
-        yield Problem("blocks", spec.blocks, f"at most {len(body) - 1}, the blocks of this body", "choose fewer blocks")
+    if strategy.copies == "teacher" and not origin.network:
+        yield Problem("source", spec.source, "a whole network: of these weights only the tensors are known, and a "
+                      "teacher must answer", "choose another source")  # fmt: skip
+    if strategy.objective == "multi_task" and not (origin.dataset and origin.dataset.ready):
+        yield Problem("source", spec.source, "a network whose own data is on this computer, to be learnt together "
+                      "with yours", "choose a source that was trained here, or another strategy")  # fmt: skip
+    yield from _block_problems(spec, [block.name for block in body])
+
+
+def _block_problems(spec: RunSpec, body: list[str]) -> Iterator[Problem]:
+    strategy = STRATEGIES[spec.strategy]
+    last = spec.blocks + (spec.first_block - 1 if "first_block" in strategy.takes else 0)
+    if "blocks" in strategy.takes and last > len(body):
+        most = len(body) - last + spec.blocks
+        if "first_block" in strategy.takes and most < 1:
+            yield Problem("first_block", spec.first_block, f"at most {len(body)}: this body has {len(body)}",
+                          "choose an earlier one")  # fmt: skip
+        else:
+            yield Problem("blocks", spec.blocks, f"at most {most}: this body has {len(body)}", "choose fewer blocks")
         return
-    phases = strategy.plan(spec, [block.name for block in body])
-    if any(phase.epochs < 1 for phase in phases):
+    if spec.strategy == "custom" and not spec.plan:
+        yield Problem("plan", "nothing", "at least one phase", "say which blocks learn in it")
+    unknown = dict.fromkeys(own for phase in spec.plan for own in phase.learning if own not in (*body, "head"))
+    if strange := [phase.only for phase in spec.plan if phase.only not in ONLY]:
+        yield Problem("plan", strange[0], f"one of {', '.join(ONLY)} as what learns of a block", "choose one of them")
+        return
+    if unknown and spec.strategy == "custom":
+        yield Problem("plan", ", ".join(unknown), f"blocks of this network: {', '.join((*body, 'head'))}",
+                      "begin the plan anew for this network")  # fmt: skip
+        return
+    if spec.plan and spec.strategy == "custom" and not any("head" in phase.learning for phase in spec.plan):
+        yield Problem("plan", "no phase in which the head learns", "at least one: the head is new, and can only guess",
+                      "let the head learn")  # fmt: skip
+        return
+    phases = strategy.plan(spec, [*body, "head"])
+    shortest = min((phase.epochs for phase in phases), default=spec.epochs)
+    if shortest < 1:
         yield Problem("epochs", spec.epochs, f"at least {len(phases)}, one for each phase of {spec.strategy!r}",
                       "choose more epochs")  # fmt: skip
+    elif spec.warm_up >= shortest and any(phase.warm_up for phase in phases):
+        yield Problem("warm_up", spec.warm_up, f"at most {shortest - 1}: the shortest phase has {shortest} epochs",
+                      "choose a shorter one, or 0")  # fmt: skip
+    learning = {phase.only for phase in phases} - {"weights"}
+    if learning and not any(own.trainable(only, spec.lora_rank) for own in blocks(spec)[:-1] for only in learning):
+        what = {"norms": "normalisation layers", "biases": "biases", "adapters": "kernels"}[learning.pop()]
+        yield Problem("strategy", spec.strategy, f"a network with {what} in its body", "choose another strategy")
+    elif "lora_rank" in strategy.takes and spec.lora_rank > (most := _widest(blocks(spec)[:-1])):
+        yield Problem("lora_rank", spec.lora_rank, f"at most {most}, the highest rank that a kernel of this body has",
+                      "choose a lower one")  # fmt: skip
+
+
+def _widest(body: tuple[Block, ...]) -> int:
+    """The highest rank among the kernels that adapters can stand beside."""
+    kernels = ((name, shape) for block in body for name, shape in zip(block.variables, block.weights, strict=True))
+    return max(min(prod(shape[:-1]), shape[-1]) for name, shape in kernels if takes_adapters(name, shape))
 
 
 def _picture_problems(spec: RunSpec, card: Dataset, origin: Source) -> Iterator[Problem]:

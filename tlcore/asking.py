@@ -24,7 +24,15 @@ OPTIONS = {
     "dataset": ("D", "what to learn from: one of 'datasets', or the id that 'import' gave"),
     "source": ("S", "the network to borrow from: one of 'sources', 'run:ID', 'file:PATH' for weights, or 'none'"),
     "strategy": ("T", "what of it stays frozen, and when"),
-    "blocks": ("N", "how many of the last blocks learn, with the strategy last_blocks"),
+    "blocks": ("N", "how many blocks learn (last_blocks, surgical) or are copied (first_frozen, first_tuned)"),
+    "first_block": ("N", "the first block that learns, counted from the input, with surgical"),
+    "rate_factor": ("X", "what the rate is divided by from block to block, with discriminative and ulmfit"),
+    "layer_decay": ("X", "what the rate is multiplied by from block to block, with layer_decay"),
+    "pull": ("X", "how strongly weights are pulled to the source's, with l2_sp"),
+    "lora_rank": ("N", "numbers across an adapter, with lora"),
+    "lora_alpha": ("X", "how much adapters count: alpha / rank, with lora"),
+    "source_weight": ("X", "weight of the source's loss, with multi_task"),
+    "teacher_weight": ("X", "weight of what the teacher sees, with distil"),
     "network": ("NAME", "the network, where the source does not decide it"),
     "image_size": ("N", "the side of pictures in pixels as the network sees them"),
     "samples_per_class": ("N", "examples a class to learn from, or 'all'"),
@@ -35,12 +43,15 @@ OPTIONS = {
     "learning_rate": ("X", "step size; a strategy may scale it"),
     "optimizer": ("O", "how steps are taken"),
     "loss": ("L", "what is made small"),
+    "schedule": ("S", "how the rate goes within a phase: constant, cosine, step or slanted"),
+    "warm_up": ("N", "epochs in which the rate of each phase rises to its height"),
     "early_stopping": ("N", "epochs without a better validation loss to wait for; 0: never stop early"),
     "seed": ("N", "what all chance in the run follows from"),
     "balance": ("B", "what is done about classes with fewer examples: none, class_weights or sampling"),
     "augmentation": ("A,B", "random changes of training pictures, with commas: flip,rotate,zoom ..., or 'none'"),
+    "views": ("K", "changed versions of each picture that a frozen part keeps; 0: new changes in every epoch"),
     "evaluate_on": ("D", "a second dataset to try the finished model on, or 'none'"),
-    "device": ("NAME", "auto, cpu or gpu"),
+    "device": ("NAME", "auto, cpu, gpu or gpus (all together)"),
 }
 SPEC_SIZE = 100_000
 """Most bytes of a file that is read as a spec."""
@@ -59,18 +70,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask one question, or a recipe's few, and wait for the answers."""
-    given = {field: _value(field, text) for field in OPTIONS if (text := getattr(arguments, field)) is not None}
-    if arguments.no_control:
-        given["control"] = False
-    if arguments.new_input:
-        given["new_input"] = True
-    if isinstance(own := given.get("source"), str) and own.startswith(("file:", "hub/")):
-        given["source"] = bringing.weights(own)
+    given = _given(arguments)
     # All are checked before any is asked; those that the options made equal are asked once.
     specs = [*dict.fromkeys(admit(asked(spec, given)) for spec in _begun_with(arguments))]
-    if "blocks" in given and not any(STRATEGIES[spec.strategy].takes_blocks for spec in specs):
-        takers = ", ".join(name for name, strategy in STRATEGIES.items() if strategy.takes_blocks)
-        print(f"note: --blocks makes no difference here; it belongs to --strategy {takers}", file=sys.stderr)
+    for field in given:
+        takers = [name for name, strategy in STRATEGIES.items() if field in strategy.takes]
+        if takers and not any(spec.strategy in takers for spec in specs):
+            option = "--" + field.replace("_", "-")
+            belongs = f"it belongs to --strategy {', '.join(takers)}"
+            print(f"note: {option} makes no difference here; {belongs}", file=sys.stderr)
     label = arguments.label.encode(errors="replace").decode().strip()[:200]
     names = [worker.start(spec, label) for spec in specs]
     if not arguments.json:
@@ -87,6 +95,23 @@ def run(arguments: argparse.Namespace) -> int:
         if told["reason"]:
             console.complain(f"run {told['run']} {told['status']}: {told['reason']}")
     return 130 if interrupted else int(any(one.status != "finished" for one in ended))
+
+
+def questions(arguments: argparse.Namespace) -> list[RunSpec]:
+    """What the options ask, not checked yet."""
+    return [asked(spec, _given(arguments)) for spec in _begun_with(arguments)]
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields that the person named; weights from a file are brought here first."""
+    given = {field: _value(field, text) for field in OPTIONS if (text := getattr(arguments, field)) is not None}
+    if arguments.no_control:
+        given["control"] = False
+    if arguments.new_input:
+        given["new_input"] = True
+    if isinstance(own := given.get("source"), str) and own.startswith(("file:", "hub/")):
+        given["source"] = bringing.weights(own)
+    return given
 
 
 def _begun_with(arguments: argparse.Namespace) -> tuple[RunSpec, ...]:

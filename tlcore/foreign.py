@@ -19,7 +19,7 @@ from typing import Any
 
 from .catalogue import Catalogue, UnknownName
 from .home import home
-from .networks import Block, Network, Shape
+from .networks import Block, Network, Shape, variables
 
 ENDINGS = (".h5", ".keras", ".npz", ".safetensors")
 """Endings of files that weights come in."""
@@ -183,9 +183,10 @@ def _read(path: Path, _changed: int) -> Foreign:
 
 
 def _block(told: dict[str, Any]) -> Block:
+    weights = tuple(tuple(shape) for shape in told["weights"])
     return Block(
-        told["name"], (), tuple(told["input_shape"]), tuple(told["output_shape"]),
-        tuple(tuple(shape) for shape in told["weights"]), told["parameters"],
+        told["name"], (), tuple(told["input_shape"]), tuple(told["output_shape"]), weights, told["parameters"],
+        variables(weights),
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ shortcut around them, the first one with stride 2). :mod:`tlcore.engine.network`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import prod
 from typing import Any
 
@@ -29,6 +30,29 @@ class Block:
     output_shape: Shape
     weights: tuple[Shape, ...]  # shapes in the order in which Keras lists them, BatchNorm's statistics included
     parameters: int
+    variables: tuple[str, ...]  # what Keras calls each of the weights: "kernel", "bias", "gamma" ...
+
+    def trainable(self, only: str = "weights", rank: int = 0) -> int:
+        """Parameters that learn where ``only`` these do: all "weights", "biases", "norms", or "adapters" of a rank."""
+        named = zip(self.variables, self.weights, strict=True)
+        if only == "adapters":
+            return sum(rank * (prod(shape[:-1]) + shape[-1]) for name, shape in named if adaptable(name, shape))
+        return sum(prod(shape) for name, shape in named if ONLY[only](name))
+
+
+_STATISTICS = ("moving_mean", "moving_variance")
+ONLY: dict[str, Callable[[str], bool]] = {
+    "weights": lambda name: name not in _STATISTICS,
+    "biases": lambda name: name in ("bias", "beta"),
+    "norms": lambda name: name in ("gamma", "beta"),
+    "adapters": lambda name: name.startswith("lora_"),
+}
+"""What may learn of a block, by the names of its weights. A normalisation's shift (beta) is its bias."""
+
+
+def adaptable(name: str, shape: Shape) -> bool:
+    """Whether low-rank adapters can stand beside a weight: dense and convolution kernels, but no depthwise ones."""
+    return name == "kernel" and len(shape) in (2, 3, 4) and (len(shape) < 4 or shape[-1] > 1)
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,29 @@ def _block(name: str, layers: tuple[Layer, ...], input_shape: Shape) -> Block:
     for layer in layers:
         shape, added = through(layer, shape)
         weights += added
-    return Block(name, layers, input_shape, shape, tuple(weights), sum(prod(w) for w in weights))
+    return Block(
+        name, layers, input_shape, shape, tuple(weights), sum(prod(w) for w in weights), variables(weights)
+    )  # fmt: skip
+
+
+def variables(shapes: Sequence[Shape]) -> tuple[str, ...]:
+    """What weights are called, from their shapes in Keras' order: a kernel, perhaps its bias, perhaps a normalisation
+    with or without statistics, and so on."""
+    names = list[str]()
+    for several, run in groupby(shapes, key=lambda shape: shape if len(shape) == 1 else None):
+        count = len([*run])
+        names += (
+            ["kernel"] * count
+            if several is None
+            else _NARROW.get(count, (*["bias"] * (count % 4), *_NARROW[4] * (count // 4)))
+        )
+    return tuple(names)
+
+
+_NARROW: dict[int, tuple[str, ...]] = {
+    1: ("bias",), 2: ("gamma", "beta"), 3: ("bias", "gamma", "beta"), 4: ("gamma", "beta", *_STATISTICS),
+}  # fmt: skip
+"""What vectors of one length in a row are, by their number; five and more are biases and batch normalisations."""
 
 
 def through(layer: Layer, shape: Shape) -> tuple[Shape, list[Shape]]:

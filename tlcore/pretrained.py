@@ -76,7 +76,8 @@ class Architecture:
             output = (height, width, known["channels"]) if stage is not self.layout[-1] else (known["channels"],)
             weights = tuple(tuple(shape) for shape in known["weights"].values())
             layer = ("pretrained", self.name, stage.name)
-            blocks.append(Block(stage.name, (layer,), input_shape, output, weights, sum(map(prod, weights))))
+            names = tuple(path.rpartition("/")[2] for path in known["weights"])
+            blocks.append(Block(stage.name, (layer,), input_shape, output, weights, sum(map(prod, weights)), names))
             input_shape = output
         return tuple(blocks)
 

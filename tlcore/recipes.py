@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from . import admission
 from .catalogue import Catalogue, UnknownName
 from .datasets import Own, dataset, everything, most_samples_per_class, split_sizes
 from .sources import IMAGENET, NONE, SOURCES, TRAINED, Source, adaptable, fits, source
@@ -142,8 +143,7 @@ def suited(spec: RunSpec) -> RunSpec:
     except UnknownName:  # a run that was deleted
         present = SOURCES[NONE]
     if suits(present):
-        same_classes = len(present.classes) == len(card.classes)
-        return spec if spec.strategy != "copy_all" or same_classes else spec.revised(strategy="lp_ft")
+        return _possible(spec)
     photographs = len(card.shape) == 3 and card.shape[0] >= PHOTOGRAPH and card.shape[2] == 3
     imagenet = sorted(own.name for own in SOURCES.values() if photographs and own.kind == IMAGENET and own.ready)
     shipped = [own.name for own in SOURCES.values() if own.kind == TRAINED]
@@ -152,7 +152,12 @@ def suited(spec: RunSpec) -> RunSpec:
     strategy = "scratch" if chosen == NONE else ("lp_ft" if spec.strategy in ("scratch", "copy_all") else spec.strategy)
     if SOURCES[chosen].kind == IMAGENET:
         strategy = "linear_probe"  # minutes on any computer, and hard to beat with few photographs
-    return spec.revised(source=chosen, strategy=strategy, network=None, image_size=None, control=True)
+    return _possible(spec.revised(source=chosen, strategy=strategy, network=None, image_size=None, control=True))
+
+
+def _possible(spec: RunSpec) -> RunSpec:
+    """The question, with a strategy that any source and network allow where its own is not possible with these."""
+    return spec if admission.possible(spec) else spec.revised(strategy="lp_ft" if spec.source != NONE else "scratch")
 
 
 def borrowing(spec: RunSpec, name: str) -> RunSpec:
@@ -173,4 +178,4 @@ def borrowing(spec: RunSpec, name: str) -> RunSpec:
         asked = budgeted(asked.revised(dataset=changed, samples_per_class=None, evaluate_on=None, strategy="lp_ft"))
     if origin.spec and asked.dataset == origin.spec.dataset:
         asked = asked.revised(seed=origin.spec.seed, test_share=origin.spec.test_share)
-    return asked
+    return _possible(asked)

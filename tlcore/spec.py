@@ -30,7 +30,16 @@ AUGMENTATIONS = {
     "mix_up": "MixUp",
     "cut_mix": "CutMix",
 }
-DEVICES = {"auto": "GPU or CPU", "cpu": "CPU", "gpu": "GPU"}
+SCHEDULES = {
+    "constant": "constant",
+    "cosine": "cosine: falls smoothly to nothing",
+    "step": "step: a tenth after half, a hundredth after three quarters",
+    "slanted": "slanted triangle: rises for a tenth, then falls to a thirty-second",
+}
+"""How the learning rate goes within a phase."""
+PHASES, NAME = 200, 200
+"""Most phases of a plan by hand, and most characters of a phase's name: to catch slips, too."""
+DEVICES = {"auto": "GPU or CPU", "cpu": "CPU", "gpu": "GPU", "gpus": "all GPUs together"}
 
 # field: (kind, least, most). The most are far above any sensible value: they catch slips, not ambition.
 RANGES: dict[str, tuple[type, float, float]] = {
@@ -39,6 +48,16 @@ RANGES: dict[str, tuple[type, float, float]] = {
     "validation_share": (float, 0.05, 0.5),
     "test_share": (float, 0.05, 0.5),
     "blocks": (int, 1, 1_000),
+    "first_block": (int, 1, 1_000),
+    "rate_factor": (float, 1.0, 1_000.0),
+    "layer_decay": (float, 0.01, 1.0),
+    "pull": (float, 0.0, 1_000.0),
+    "lora_rank": (int, 1, 1_024),
+    "lora_alpha": (float, 0.001, 10_000.0),
+    "source_weight": (float, 0.0, 100.0),
+    "teacher_weight": (float, 0.0, 100.0),
+    "warm_up": (int, 0, 10_000),
+    "views": (int, 0, 100),
     "epochs": (int, 1, 10_000),
     "batch_size": (int, 1, 65_536),
     "learning_rate": (float, 1e-8, 10.0),
@@ -68,6 +87,35 @@ class Refused(ValueError):
         super().__init__("; also ".join(map(str, problems)))
 
 
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training: one optimizer from its first step to its last. ``learning`` names blocks, input first.
+
+    ``factors`` are what the learning rate is multiplied by in each of them, nothing for 1 everywhere. ``only`` says
+    what of the body's learning blocks learns (a key of :data:`tlcore.networks.ONLY`); the head always learns whole.
+    ``warm_up`` is the number of epochs in which the rate rises to its height.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    learning: tuple[str, ...]
+    factors: tuple[float, ...] = ()
+    only: str = "weights"
+    schedule: str = "constant"
+    warm_up: int = 0
+
+    def rates(self) -> dict[str, float]:
+        """The learning rate of each block that learns."""
+        factors = self.factors or (1.0,) * len(self.learning)
+        return {block: self.learning_rate * own for block, own in zip(self.learning, factors, strict=True)}
+
+    def keeps_statistics(self, block: str) -> bool:
+        """Whether batch normalisation in a block stays in inference mode: where it is frozen, and where so little
+        learns that the source's statistics go on to hold."""
+        return block not in self.learning or (self.only in ("biases", "adapters") and block != "head")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """Everything that decides what a run does; equal specs on one machine's CPU give equal numbers.
@@ -78,14 +126,29 @@ class RunSpec:
     ``evaluate_on`` names a second dataset of the same shape and classes to try the finished model on;
     ``image_size`` is the side of pictures in pixels as the network sees them, None for what suits source and dataset;
     ``new_input`` starts the first layer with weights anew instead of copying it; ``balance`` says what is done about
-    classes with fewer examples; ``augmentation`` names the random changes made to training pictures.
+    classes with fewer examples; ``augmentation`` names the random changes made to training pictures, and ``views`` in
+    how many versions a frozen part keeps each of them, 0 for new changes in every epoch.
+
+    What only some strategies read: ``blocks`` and ``first_block`` (counted from the input), ``rate_factor`` (what the
+    rate is divided by from block to block towards the input), ``layer_decay`` (what it is multiplied by), ``pull``
+    (towards the source's weights), ``lora_rank`` and ``lora_alpha``, ``source_weight`` and ``teacher_weight`` (of the
+    second loss, the first one's being 1), and ``plan``, the phases of the strategy ``custom``.
     """
 
     dataset: str = "digits"
     source: str = "letters"
     strategy: str = "lp_ft"
-    network: str | None = None
     blocks: int = 1
+    first_block: int = 1
+    rate_factor: float = 2.6
+    layer_decay: float = 0.75
+    pull: float = 0.01
+    lora_rank: int = 4
+    lora_alpha: float = 8.0
+    source_weight: float = 0.5
+    teacher_weight: float = 1.0
+    plan: tuple[Phase, ...] = ()
+    network: str | None = None
     new_input: bool = False
     image_size: int | None = None
     samples_per_class: int | None = 5
@@ -96,11 +159,14 @@ class RunSpec:
     learning_rate: float = 0.01
     optimizer: str = "adam"
     loss: str = "cross_entropy"
+    schedule: str = "constant"
+    warm_up: int = 0
     early_stopping: int = 0
     seed: int = 0
     control: bool = True
     balance: str = "none"
     augmentation: tuple[str, ...] = ()
+    views: int = 0
     evaluate_on: str | None = None
     device: str = "auto"
 
@@ -125,6 +191,8 @@ class RunSpec:
             raise Refused(*(Problem("spec", e.received, e.expected, e.remedy) for e in unknown))
         if isinstance(fields.get("augmentation"), list):  # JSON knows no tuples
             fields["augmentation"] = tuple(fields["augmentation"])
+        if "plan" in fields:
+            fields["plan"] = _phases(fields["plan"])
         spec = cls(**fields)
         if problems := spec.problems():
             raise Refused(*problems)
@@ -138,6 +206,7 @@ class RunSpec:
             for name, choices in (
                 ("optimizer", OPTIMIZERS),
                 ("loss", LOSSES),
+                ("schedule", SCHEDULES),
                 ("balance", BALANCES),
                 ("device", DEVICES),
             )
@@ -155,7 +224,54 @@ class RunSpec:
             found += [_choice_problem("augmentation", name, AUGMENTATIONS) for name in self.augmentation]
         else:
             found.append(Problem("augmentation", self.augmentation, "a list of names", "name them one by one"))
+        found += _plan_problems(self.plan)
         return [problem for problem in found if problem]
+
+
+def _phases(told: object) -> tuple[Phase, ...]:
+    """Phases from JSON. Raises :class:`Refused` for what are none."""
+    lists: list[dict[str, Any]]
+    wrong = Problem("plan", _short(json.dumps(told)), "a list of phases, each with name, epochs, learning_rate and "
+                    "learning", "export a spec from a run with the strategy 'custom' and change that")  # fmt: skip
+    if not isinstance(told, list) or not all(isinstance(own, dict) for own in told):
+        raise Refused(wrong)
+    try:
+        lists = [{k: tuple(v) if isinstance(v, list) else v for k, v in own.items()} for own in told]
+        return tuple(Phase(**fields) for fields in lists)
+    except TypeError:
+        raise Refused(wrong) from None
+
+
+def _plan_problems(plan: object) -> list[Problem | None]:
+    """What is wrong with the phases of a plan by hand, without knowing the network's blocks."""
+    if not isinstance(plan, tuple) or not all(isinstance(phase, Phase) for phase in plan):
+        return [Problem("plan", plan, "phases", "give them one by one")]
+    found: list[Problem | None] = []
+    if len(plan) > PHASES:
+        return [Problem("plan", f"{len(plan)} phases", f"at most {PHASES}", "take some away")]
+    for number, phase in enumerate(plan, 1):
+        found += [_range_problem(name, getattr(phase, name)) for name in ("epochs", "learning_rate", "warm_up")]
+        found.append(_choice_problem("schedule", phase.schedule, SCHEDULES))
+        if not isinstance(phase.name, str) or len(phase.name) > NAME:
+            found.append(Problem("plan", f"phase {number} called {_short(str(phase.name))}",
+                                 f"a name of at most {NAME} characters", "give it one"))  # fmt: skip
+        if not isinstance(phase.learning, tuple) or not phase.learning or not all(
+            isinstance(block, str) for block in phase.learning
+        ):  # fmt: skip
+            found.append(Problem("plan", f"phase {number} without a block that learns", "at least one",
+                                 "let the head learn, or take the phase away"))  # fmt: skip
+        elif len(set(phase.learning)) < len(phase.learning):
+            found.append(Problem("plan", f"phase {number} with the blocks {', '.join(phase.learning)}",
+                                 "each block once", "take the others away"))  # fmt: skip
+        elif phase.factors and (
+            not isinstance(phase.factors, tuple) or len(phase.factors) != len(phase.learning)
+            or not all(type(own) in (int, float) and 0 < own <= 1_000 for own in phase.factors)
+        ):  # fmt: skip
+            found.append(Problem("plan", f"phase {number} with the factors {phase.factors!r}", "one number above 0 "
+                                 "for each block that learns", "give as many as blocks, or none"))  # fmt: skip
+    if plan and not any(found):
+        found.append(_range_problem("epochs", sum(phase.epochs for phase in plan)))  # which a whole run has
+    return found
 
 
 def _range_problem(name: str, value: Any) -> Problem | None:

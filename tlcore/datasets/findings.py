@@ -242,8 +242,10 @@ def incomplete(missing: dict[str, int], data: Sample) -> Iterable[Finding]:
 def left_behind(skipped: Sequence[tuple[str, str]]) -> Iterable[Finding]:
     if skipped:
         told = _listed([f"“{name}” ({reason})" for name, reason in skipped])
-        title = f"{len(skipped):,} file{'' if len(skipped) == 1 else 's'} could not be taken"
-        yield Finding("skipped", "note", title, f"{told}. If they matter, repair them and import again.")
+        one = len(skipped) == 1
+        title = f"{len(skipped):,} file{'' if one else 's'} could not be taken"
+        again = f"If {'it matters, repair it' if one else 'they matter, repair them'} and import again"
+        yield Finding("skipped", "note", title, f"{told}. {again}.")
 
 
 def sizes(used: pd.DataFrame, size: int) -> tuple[tuple[tuple[int, int], ...], int]:
