@@ -53,9 +53,11 @@ class TwoOfMany:
     def __call__(self, x: tf.Tensor, training: bool = True) -> tf.Tensor:
         ways = [*self.ways, self.paling] if x.shape[-1] == 3 else self.ways
         for way in ways:
-            way.generator = self.generator
+            _draw_from(way, self.generator)
+        assert self.generator
         for _ in range(2):
-            which = keras.random.randint((), 0, len(ways), seed=self.generator)
+            seed = tf.cast(self.generator.next() % (tf.int32.max - 1), tf.int32)
+            which = tf.random.stateless_uniform((), seed, 0, len(ways), tf.int32)
             chosen = tf.switch_case(which, [partial(way, x, training=True) for way in ways])
             x = tf.ensure_shape(chosen, x.shape)
         return x
@@ -89,7 +91,7 @@ class Change:
         with tf.device("cpu:0"):
             self.layers = [layer for name in LAYERS if name in names for layer in LAYERS[name](scale)]
         for layer in self.layers:
-            layer.generator = self.draws
+            _draw_from(layer, self.draws)
 
     def __call__(self, x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Float32, whatever came in."""
@@ -102,6 +104,12 @@ class Change:
             else:
                 x = layer(x, training=True)
         return x, y
+
+
+def _draw_from(layer: Any, draws: Draws | None) -> None:
+    """Let a layer draw from there, also in TensorFlow's pipeline of another backend, where Keras would make a
+    generator of its own."""
+    layer.generator, layer._backend_generators = draws, {"tensorflow": draws}
 
 
 def usable(names: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:

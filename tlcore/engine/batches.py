@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from collections.abc import Callable, Iterator
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from ..digests import Rows
 from .augmentation import Change
 from .network import leaves
 from .teller import Teller
@@ -18,17 +21,6 @@ HELD = 512 * 2**20
 """Bytes of examples that are read into memory; more are gathered batch by batch."""
 LARGEST = 64 * 2**20
 """Bytes of the largest tensor inside a network that a batch may come to where nothing is learnt."""
-
-
-class Rows(Protocol):
-    """Examples (n, *shape) that may lie in a file."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, where: Any, /) -> np.ndarray: ...
 
 
 def in_memory(x: Rows) -> bool:
@@ -45,9 +37,14 @@ def even_batch_size(examples: int, most: int) -> int:
     """The batch size nearest below ``most`` that divides the examples into batches of nearly one size.
 
     A last batch of a few examples ruins batch normalisation: 100 examples by 32 leave one of 4, and cost a small
-    network 11 points of accuracy.
+    network 11 points of accuracy. Where several devices learn together each gets an equal share of it, a few examples
+    more than ``most`` if need be, and none goes without in the last one.
     """
-    return -(-examples // -(-examples // most))
+    size, devices = -(-examples // -(-examples // most)), tf.distribute.get_strategy().num_replicas_in_sync
+    size = -(-size // devices) * devices
+    while 0 < examples % size < devices:
+        size += devices
+    return size
 
 
 def batch_size(model: keras.Model, most: int = 256) -> int:
@@ -62,24 +59,38 @@ def class_weights(y: np.ndarray) -> np.ndarray:
     return np.where(counts, len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0).astype(np.float32)
 
 
+def chances(y: np.ndarray) -> np.ndarray:
+    """How likely each example is drawn where all classes are to be equally likely, from one-hot ``y``."""
+    own = class_weights(y)[y.argmax(1)]
+    return np.asarray(own / own.sum(), np.float64)
+
+
+def order(n: int, seed: int, epoch: int, chances: np.ndarray | None = None, views: int = 1) -> np.ndarray:
+    """The positions of an epoch's ``n`` examples: all in a new order or, with ``chances``, as many drawn with
+    replacement; of several ``views`` that stand one after the other, the epoch's own. It follows from ``seed`` and
+    ``epoch`` alone."""
+    random = np.random.default_rng((seed, epoch))
+    own = random.permutation(n) if chances is None else random.choice(n, n, p=chances / chances.sum())
+    return own + n * (epoch % views)
+
+
 def endless(
     x: Rows, y: np.ndarray, size: int, seed: int, epoch: int, *,
-    evenly: bool = False, weights: np.ndarray | None = None, change: Change | None = None,
+    evenly: bool = False, weights: np.ndarray | None = None, change: Change | None = None, views: int = 1,
 ) -> tf.data.Dataset:  # fmt: skip
     """Batches (x, y) or, with ``weights`` (classes,), (x, y, weight of each example), epoch after epoch.
 
-    Each epoch goes through all examples in a new order; ``evenly`` draws as many with replacement so that all classes
-    are equally likely. What comes follows from ``seed`` and from the number of the first epoch alone.
+    Each epoch goes through all examples (of one of the ``views`` that ``x`` and ``y`` hold) in a new order; ``evenly``
+    draws as many with replacement so that all classes are equally likely.
     """
-    n, first = len(y), epoch * -(-len(y) // size)
-    chances = class_weights(y)[y.argmax(1)] / n if evenly else None
+    n = len(y) // views
+    drawn_by = chances(y[:n]) if evenly else None
 
     def drawn() -> Iterator[tuple[np.ndarray, np.ndarray, np.int64]]:
-        random, step = np.random.default_rng((seed, epoch)), first
-        while True:
-            order = random.permutation(n) if chances is None else random.choice(n, n, p=chances / chances.sum())
+        for number in itertools.count(epoch):
+            positions, step = order(n, seed, number, drawn_by, views), number * -(-n // size)
             for start in range(0, n, size):
-                where = order[start : start + size]
+                where = positions[start : start + size]
                 yield x[where], y[where], np.int64(step)
                 step += 1
 
@@ -90,7 +101,7 @@ def endless(
         return (x, y) if weights is None else (x, y, tf.linalg.matvec(y, weights))
 
     numbered = tf.TensorSpec((), tf.int64)
-    found = tf.data.Dataset.from_generator(drawn, output_signature=(_some(x), _some(y), numbered))
+    found = generated(drawn, (_some(x), _some(y), numbered))
     return found.map(made, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
@@ -103,8 +114,17 @@ def in_order(x: Rows, y: np.ndarray | None, size: int) -> tf.data.Dataset:
             yield tuple(part[start : start + size] for part in parts)
 
     signature = tuple(_some(part) for part in parts)
-    made = tf.data.Dataset.from_generator(found, output_signature=signature)
+    made = generated(found, signature)
     return made.apply(tf.data.experimental.assert_cardinality(-(-len(x) // size))).prefetch(2)
+
+
+def generated(make: Callable[[], Iterator[Any]], signature: tuple[tf.TensorSpec, ...]) -> tf.data.Dataset:
+    """A data set from a generator that is let go with it: TensorFlow itself keeps whatever it calls, and all examples
+    with it, for as long as a process's graph. Who reads from the data set has to hold it."""
+    held = [make]
+    found = tf.data.Dataset.from_generator(lambda: held[0](), output_signature=signature)
+    weakref.finalize(found, held.clear)
+    return found
 
 
 def _some(x: Rows) -> tf.TensorSpec:
@@ -125,6 +145,8 @@ class Tell(keras.callbacks.Callback):
 
 def predict(model: keras.Model, x: Rows, teller: Teller | None = None) -> np.ndarray:
     """The model's answers to ``x`` in order, (n, classes) float32. It is not stopped on the way."""
+    if len(x) <= batch_size(model, 4096):  # one batch: building a graph for it would take longer
+        return np.asarray(model(x[:], training=False), np.float32)
     return through(model, x, teller.progress if teller else None)
 
 
@@ -135,8 +157,8 @@ def through(
     and may raise."""
     size, x = size or batch_size(model), held(x)
     if in_memory(x):
-        answers: np.ndarray = model.predict(x, batch_size=size, verbose=0, callbacks=[Tell(told, len(x), size)])
-        return answers
+        answers = model.predict(x, batch_size=size, verbose=0, callbacks=[Tell(told, len(x), size)])
+        return np.asarray(answers, np.float32)  # in mixed precision a body's are bfloat16, which no file knows
     out, done = np.empty((len(x), *model.output_shape[1:]), np.float32), 0
     for (batch,) in in_order(x, None, size):
         answers = model.predict_on_batch(batch)
