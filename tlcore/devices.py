@@ -29,6 +29,20 @@ def visible_gpus() -> tuple[str, ...]:
     return tuple(filter(None, allowed.split(","))) if allowed is not None else tuple(map(str, range(len(gpus()))))
 
 
+def environment(number: int | None, *, others: bool = False) -> dict[str, str]:
+    """What an engine has to be started with to see the GPU of its number alone, or none with None.
+
+    With ``others`` it sees all, its own first: it computes on that one unless a run asks for all GPUs together. The
+    price is a few hundred megabytes of each GPU's memory for each engine, which CUDA takes where it is seen.
+    """
+    if not (visible := visible_gpus()):
+        return {}
+    if number is None:
+        return {"CUDA_VISIBLE_DEVICES": "-1"}
+    own = visible[number % len(visible)]
+    return {"CUDA_VISIBLE_DEVICES": ",".join((own, *(gpu for gpu in visible if others and gpu != own)))}
+
+
 def slots() -> int:
     """How many runs may train at once: one for each GPU, else one."""
     return max(1, len(visible_gpus()))
