@@ -37,6 +37,17 @@ def test_a_missing_or_damaged_file_is_named(source_run: str, content: bytes | No
         artefacts.mistakes(runs.get(source_run))
 
 
+def test_a_file_with_a_damaged_byte_gives_no_answers(source_run: str) -> None:
+    """Damaged where the compressed numbers are, which not the archive but zlib complains of."""
+    path = runs.folder(source_run) / "predictions.npz"
+    whole, labels = path.read_bytes(), np.load(path)["labels"]
+    assert artefacts.answers(runs.get(source_run), "scratch", labels) is not None
+    for at in range(60, 160):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        found = artefacts.answers(runs.get(source_run), "scratch", labels)
+        assert found is None or np.isfinite(found).all()
+
+
 def test_a_missing_model_is_named(source_run: str) -> None:
     assert artefacts.model(runs.get(source_run)).stat().st_size > 1000
     artefacts.model(runs.get(source_run)).unlink()

@@ -89,6 +89,10 @@ def test_many_seeds():
     assert evaluation.over_seeds([0.1] * 10 + [0.11] * 10)["p"] < 0.001
 
 
+def test_a_sampled_test_never_says_that_chance_is_impossible():
+    assert evaluation.over_seeds([0.1] * 40)["p"] > 0
+
+
 def test_the_surest_mistakes_come_first():
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
     assert evaluation.surest_mistakes(probabilities, np.array([0, 0, 0, 1])).tolist() == [2, 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ import numpy as np
 from .events import Story
 from .runs import Run
 from .spec import RunSpec
+
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What NumPy raises for a file of arrays that is missing or damaged."""
 
 
 class DamagedArtefact(RuntimeError):
@@ -37,7 +41,7 @@ def mistakes(run: Run) -> Mistakes:
         with np.load(path, allow_pickle=False) as file:
             probabilities = file["probabilities"]
             return Mistakes(file["x"], file["labels"], probabilities.argmax(1), probabilities.max(1))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise DamagedArtefact(f"{path} cannot be read ({error})") from None
 
 
@@ -49,8 +53,17 @@ def preview(run: Run) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return file["x"], file["changed"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise DamagedArtefact(f"{path} cannot be read ({error})") from None
+
+
+def answers(run: Run, arm: str, labels: np.ndarray) -> np.ndarray | None:
+    """What an arm answered to the test examples, (n, classes); None where that was not kept, or to other examples."""
+    try:
+        with np.load(run.folder / "predictions.npz", allow_pickle=False) as file:
+            return file[arm] if np.array_equal(file["labels"], labels) else None
+    except _UNREADABLE:
+        return None
 
 
 def has_model(run: Run) -> bool:
@@ -91,4 +104,5 @@ def script(spec: RunSpec) -> str:
     """The same question asked from Python."""
     usual = RunSpec()
     fields = ", ".join(f"{name}={value!r}" for name, value in vars(spec).items() if value != getattr(usual, name))
-    return f"from tlcore import RunSpec, train\n\noutcome = train(RunSpec({fields}))\noutcome.history"
+    names = "Phase, RunSpec, train" if spec.plan else "RunSpec, train"
+    return f"from tlcore import {names}\n\noutcome = train(RunSpec({fields}))\noutcome.history"

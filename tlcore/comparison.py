@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from . import __version__
 from .runs import Run
 from .spec import Refused, RunSpec
+from .strategies import bare
 
 
 def repeats(run: Run, others: Sequence[Run]) -> list[Run]:
@@ -29,9 +31,25 @@ def side_by_side(run: Run, others: Sequence[Run]) -> list[Run]:
     """Of ``others``: the finished runs on the same examples with the same budget, whatever they borrowed and how."""
 
     def same(spec: RunSpec) -> RunSpec:
-        return spec.revised(source="", strategy="", blocks=1, control=False, network=None)
+        return bare(spec).revised(network=None)
 
-    return _one_each(run, others, same=same, key=lambda spec: (spec.source, spec.strategy, spec.blocks, spec.network))
+    return _one_each(run, others, same=same, key=lambda spec: spec.revised(control=False))
+
+
+def same_control(spec: RunSpec, others: Sequence[Run]) -> Run | None:
+    """Of ``others``: the latest finished run with the very control that this question asks for, if any. One that asks
+    for nothing else, trained from scratch, is a control too. Other versions of the program may compute otherwise."""
+    wanted = bare(spec)
+    for other in others:
+        if other.status != "finished" or not other.result or other.result.get("version") != __version__:
+            continue
+        try:
+            own = other.spec
+        except Refused:
+            continue
+        if (other.result["control"] or own == wanted) and bare(own) == wanted:
+            return other
+    return None
 
 
 def _one_each(

@@ -12,8 +12,12 @@ stage       what it is doing now: ``stage`` (a key of :data:`STAGES`), ``doing``
 plan        ``arms``: for each arm its phases, before anything is trained
 receipt     what became of each of the source's tensors: :class:`tlcore.engine.transfer.Receipt` as a dict
 phase       one phase begins: ``arm, index, name, epochs, learning_rate, trainable_parameters, frozen_parameters``
+control     the control was trained before: ``run`` that did; its phases and epochs are told again
 progress    within an epoch or a download: ``done``, ``of``
 epoch       one epoch is over: ``arm, phase, epoch, loss, accuracy, val_loss, val_accuracy, seconds, rate``
+member      of a race: one of its runs begins, or is over: ``competitor``, ``seed``, ``run``, ``taken`` (an earlier run
+            is used), and at its end ``status`` and its figures (:func:`tlcore.standings.figures`)
+left        of a race: ``competitor`` had to leave after so many ``seeds``
 stop        somebody asked it to stop
 stopped     it stopped as asked; what was learnt so far is kept
 result      test figures of the arms: see :mod:`tlcore.engine.journey`
@@ -47,6 +51,7 @@ STAGES = {
     "source": "training the source network first",
     "copying": "copying the source's weights",
     "features": "computing what the frozen blocks see",
+    "racing": "racing",
     "training": "training",
     "evaluating": "trying it on the test examples",
     "saving": "saving the model",
@@ -83,7 +88,12 @@ class Story:
     receipt: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     failure: dict[str, Any] | None = None
+    control: str | None = None
     seconds: dict[str, float] | None = None
+    members: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    """The runs of a race, by competitor and seed."""
+    left: dict[int, int] = field(default_factory=dict)
+    """Who had to leave a race, and after how many seeds."""
 
     def add(self, events: Iterable[Event]) -> Story:
         for event in events:
@@ -106,11 +116,18 @@ class Story:
                 self.receipt = data
             case "phase":
                 self.phases.append(data)
+            case "control":
+                self.control = data["run"]
             case "progress":
                 self.progress = data
             case "epoch":
                 self.epochs.append(data)
                 self.progress = {}
+            case "member":
+                key = data["competitor"], data["seed"]
+                self.members[key] = self.members.get(key, {}) | data
+            case "left":
+                self.left[data["competitor"]] = data["seeds"]
             case "stop":
                 self.stop_asked = True
             case "result":
@@ -146,9 +163,15 @@ class Story:
         return min(1.0, self.done_epochs / self.total_epochs)
 
     def seconds_left(self) -> float | None:
-        """An estimate from the epochs so far, None before the first is over; for a job, of its present stage."""
+        """An estimate from the epochs so far, None before the first is over; for a job, of its present stage, and for a
+        race, from its runs so far."""
         if self.end:
             return None
+        if self.members:
+            over = [own for own in self.members.values() if own.get("seconds")]
+            paces = [own["seconds"] for own in over if not own["taken"]] or [own["seconds"] for own in over]
+            to_do = float(self.progress.get("of", 0) - self.progress.get("done", 0))
+            return float(median(paces[-9:])) * to_do if paces else None
         if not self.total_epochs and self.progress.get("done") and self.told:
             spent = self.told - self.stage_began
             pace = spent / float(self.progress["done"])

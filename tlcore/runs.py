@@ -26,12 +26,20 @@ WAITING, RUNNING, LOST = "waiting", "running", "lost"
 STATUSES = (WAITING, RUNNING, *ENDS, LOST)
 TRAIN, SOURCE = "train", "source"
 """Tasks that are runs: what people ask for, and a shipped source's run made on the way."""
+RACE = "race"
+"""A task that is made of runs: strategies, sources and seeds side by side."""
 FETCH, BORROW, PREVIEW = "fetch", "borrow", "preview"
 """Jobs that need Keras: a dataset's download, a network's download, a look at random changes of pictures."""
+ADVISE, MEASURE, FIND_RATE = "advise", "measure", "find_rate"
+"""Jobs that need Keras and look ahead: what to do, how long it takes here, and how large a step may be."""
 IMPORT, REVISE, RESIZE, INSPECT = "import", "revise", "resize", "inspect"
 """Jobs that do not: the intake of a person's own data, a new version of it, its pictures at another size, and the
 intake of weights from a file."""
-LANES = {TRAIN: (TRAIN,), "studio": (FETCH, BORROW, PREVIEW), "intake": (IMPORT, REVISE, RESIZE, INSPECT)}
+LANES = {
+    TRAIN: (TRAIN, RACE),
+    "studio": (FETCH, BORROW, PREVIEW, ADVISE, MEASURE, FIND_RATE),
+    "intake": (IMPORT, REVISE, RESIZE, INSPECT),
+}
 """Who works on what, side by side: nothing short waits behind a training. The intake loads no Keras."""
 
 FEW = 20
@@ -245,10 +253,10 @@ def claim(lane: str = TRAIN) -> tuple[Run, FileLock] | None:
     return get(row[0]), own
 
 
-def begin(spec: RunSpec, label: str) -> tuple[Run, FileLock]:
-    """Create a shipped source's run and take it at once, before anybody else can."""
+def begin(spec: RunSpec, label: str, task: str = SOURCE) -> tuple[Run, FileLock]:
+    """Create a run that is made within another, a shipped source's or a race's, and take it before anybody else can."""
     with transaction():
-        run = create(spec, task=SOURCE, label=label)
+        run = create(spec, task=task, label=label)
         own = _begin(run)
     return get(run), own
 

@@ -64,13 +64,13 @@ def test_a_source_is_trained_first_and_only_once(lab: Path):
 
 
 def test_a_stop_while_the_source_is_in_training_stops_both(lab: Path):
-    run = runs.create(admit(VECTORS))
+    run = runs.create(admit(RunSpec()))  # its source learns for seconds after the first epoch
     thread = stopped_once(lambda: any(worker.follow(one.id).epochs for one in runs.all_runs(runs.SOURCE)))
     assert carried_out(run).status == "stopped"
     assert time.monotonic() - thread.asked < 4
     thread.join()
     assert {one.status for one in runs.all_runs(runs.TRAIN, runs.SOURCE)} == {"stopped"} and source(
-        "vectors_a"
+        "letters"
     ).run is None
 
 

@@ -36,19 +36,10 @@ def test_front_and_tail_are_the_whole():
         np.testing.assert_allclose(network.tail(cut).predict(features, verbose=0), expected, atol=1e-6)
 
 
-def test_freeze_all_but():
-    network = built("small_cnn", (8, 8, 1))
-    for learning in (("head",), network.names, (), network.names[-2:], network.names):
-        network.freeze_all_but(learning)
-        for block in network.blocks:
-            assert all(layer.trainable == (block.name in learning) for layer in block.layers)
-            assert bool(block.trainable_weights) == (block.name in learning)
-
-
 def test_an_unknown_layer():
     card = NETWORKS["dense_64"].blocks((4,))[0]
     with pytest.raises(ValueError, match="unknown layer"):
-        Network([type(card)("x", (("sing", 3),), (4,), (4,), (), 0)], keras.layers.Rescaling(1))
+        Network([type(card)("x", (("sing", 3),), (4,), (4,), (), 0, ())], keras.layers.Rescaling(1))
 
 
 def test_statistics_of_every_network_catch_up_within_few_steps():

@@ -37,13 +37,11 @@ def keep_draining(lane: str, number: int) -> None:
     """Start workers until one ends well and nothing waits."""
     worker_module = "tlcore.engine.intake" if lane == "intake" else "tlcore.engine.drain"
     while True:
-        environment = dict(os.environ)
-        if visible := devices.visible_gpus():
-            # What is not training keeps its hands off the memory that a training needs.
-            environment["CUDA_VISIBLE_DEVICES"] = visible[number] if lane == runs.TRAIN else "-1"
+        # An import needs no GPU; a look ahead takes the first alone, as it must tell of this very machine.
+        gpus = devices.environment(None if lane == "intake" else number, others=lane == runs.TRAIN)
         began = time.time()
         ended = subprocess.call(
-            [sys.executable, "-m", worker_module, "--lane", lane, "--number", str(number)], env=environment
+            [sys.executable, "-m", worker_module, "--lane", lane, "--number", str(number)], env=os.environ | gpus
         )
         if ended != 0:
             _report_failed_start(lane, number, began, ended)

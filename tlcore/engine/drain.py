@@ -12,18 +12,16 @@ from ..home import keras_home
 # Keras reads this once, when it is imported: a person's own keras.json does not change what a run computes.
 os.environ.setdefault("KERAS_HOME", str(keras_home()))
 
-import keras
-
 from ..runs import Run
-from . import journey, queue
+from . import device, journey, queue
 
-RUNS = 25
-"""Runs after which a worker makes room for a fresh one: TensorFlow keeps up to 30 MB of every training."""
+RUNS = 100
+"""Runs after which a worker makes room for a fresh one, whatever it may have kept of them."""
 
 
 def carry_out(run: Run) -> None:
     journey.carry_out(run)
-    keras.utils.clear_session()
+    device.forget()
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
 
 import keras
 
 from ..foreign import ForeignNetwork
-from . import network_config
+from . import device, network_config
 from .cuts import cut
 from .weight_files import Refused
 
@@ -38,8 +37,7 @@ def anew(config: dict[str, Any], *, without_weights: bool = False) -> keras.Mode
         with keras.StatelessScope(initialize_variables=False):
             return build(config)
 
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(make).result()
+    return device.in_new_thread(make)
 
 
 def build(config: dict[str, Any]) -> keras.Model:

@@ -1,4 +1,4 @@
-"""What is asked of Keras besides runs: downloads of datasets and networks, and a look at random changes."""
+"""What is asked of Keras besides runs: downloads, a look at random changes, races of runs, and looks ahead."""
 
 from __future__ import annotations
 
@@ -45,6 +45,31 @@ def preview(run: Run, question: dict[str, Any], teller: Teller) -> None:
     np.savez_compressed(run.folder / "preview.npz", allow_pickle=False, x=pictures, changed=changed)
 
 
-JOBS: dict[str, Callable[[Run, dict[str, Any], Teller], dict[str, str] | None]] = {
-    runs.FETCH: fetch, runs.BORROW: lend, runs.PREVIEW: preview,
+def race(run: Run, question: dict[str, Any], teller: Teller) -> dict[str, Any]:
+    from . import race
+
+    return race.carry_out(question, teller)
+
+
+def advise(run: Run, question: dict[str, Any], teller: Teller) -> dict[str, Any]:
+    from . import advising
+
+    return advising.advise(question, teller)
+
+
+def measure(run: Run, question: dict[str, Any], teller: Teller) -> dict[str, Any]:
+    from . import measuring
+
+    return measuring.measure(question, teller)
+
+
+def find_rate(run: Run, question: dict[str, Any], teller: Teller) -> dict[str, Any]:
+    from . import rate_finder
+
+    return rate_finder.find(question, teller)
+
+
+JOBS: dict[str, Callable[[Run, dict[str, Any], Teller], dict[str, Any] | None]] = {
+    runs.FETCH: fetch, runs.BORROW: lend, runs.PREVIEW: preview, runs.RACE: race, runs.ADVISE: advise,
+    runs.MEASURE: measure, runs.FIND_RATE: find_rate,
 }  # fmt: skip

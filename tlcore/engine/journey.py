@@ -2,8 +2,9 @@
 
 The ``result`` event holds ``test`` (figures of the main arm), ``control`` (figures of the control, or None), ``gain``
 (of the first over the second, with its interval over test examples, or None), ``elsewhere`` (figures on
-``evaluate_on``, or None) and ``seconds``. Beside it, in the run's folder: ``model.keras`` (raw inputs to
-probabilities), ``weights.npz`` (what a later run borrows), ``predictions.npz`` and ``mistakes.npz``.
+``evaluate_on``, or None), ``beside`` (what became of a second task, or None), ``seconds`` and the program's
+``version``. Beside it, in the run's folder: ``model.keras`` (raw inputs to probabilities), ``weights.npz`` (what a
+later run borrows), ``predictions.npz`` and ``mistakes.npz``.
 """
 
 from __future__ import annotations
@@ -20,15 +21,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .. import admission, architectures, evaluation, runs, worker
+from .. import __version__, admission, architectures, artefacts, comparison, evaluation, runs, worker
 from ..datasets import Damaged, Dataset, Own, dataset, split
 from ..events import SCRATCH, TRANSFER
 from ..networks import NETWORKS, Block
 from ..runs import Run
 from ..sources import NONE, Source, source
 from ..spec import Refused, RunSpec
-from ..strategies import STRATEGIES, arms, told
-from . import batches, borrow, device, download, fetching, preprocess, training, transfer
+from ..strategies import STRATEGIES, Plan, arms, told
+from . import (
+    batches,
+    borrow,
+    companions,
+    device,
+    download,
+    features,
+    fetching,
+    freezing,
+    preprocess,
+    training,
+    transfer,
+)
+from .companions import Companion
 from .jobs import JOBS
 from .network import Network
 from .teller import Stopped, Teller
@@ -60,7 +74,7 @@ def carry_out(run: Run, parent: Teller | None = None) -> None:
             teller("finished", seconds={"total": time.perf_counter() - began, "training": 0.0})
         else:
             spec = admission.admit(run.spec)
-            name, scope = device.chosen(spec.device)
+            name, scope = device.chosen(spec.device, admission.blocks(spec))
             teller("device", name=name)
             with scope:
                 _train(run, spec, teller, began)
@@ -85,8 +99,8 @@ def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
     blocks = admission.blocks(spec)
     plans = arms(spec, [block.name for block in blocks])
     weights = _source_weights(spec, teller)
-    parameters = {block.name: block.parameters for block in blocks}
-    teller("plan", arms={arm: [told(phase, parameters) for phase in plan] for arm, plan in plans.items()})
+    of_arms = {arm: [told(phase, blocks, spec.lora_rank) for phase in plan] for arm, plan in plans.items()}
+    teller("plan", arms=of_arms)
     teller("stage", stage="preparing")
     card = dataset(spec.dataset).at(spec.image_size)
     if not card.ready:
@@ -96,58 +110,101 @@ def _train(run: Run, spec: RunSpec, teller: Teller, began: float) -> None:
         _resize(card, teller)
     parts = _parts(card, spec, blocks)
     main, answers, in_training = next(iter(plans)), dict[str, np.ndarray](), 0.0
+    beside: dict[str, Any] | None = None
     for arm, plan in plans.items():
-        network = _begun(blocks, spec, weights, parts, teller, main=arm == main)
+        if arm != main and (known := _known_control(spec, parts, teller)) is not None:
+            answers[arm] = known
+            continue
+        network, companion = _begun(blocks, spec, weights, parts, teller, main=arm == main)
         clock = time.perf_counter()
-        complete = training.carry_out(network, plan, arm, spec, parts.train, parts.validation, teller)
+        complete = training.carry_out(
+            network, plan, arm, spec, parts.train, parts.validation, teller, companion, later=parts.test.x
+        )  # fmt: skip
         in_training += time.perf_counter() - clock
         if arm == main:
             if not teller.learnt:
                 raise Stopped
-            model = network.whole()
+            freezing.release(network)
             teller("stage", stage="saving", arm=arm)
-            _save(run.folder, model, network)
+            _save(run.folder, network.whole(), network)
+            finished = network
         if not complete:
             teller("stopped")
+        if companion:
+            beside = companion.report()
         if complete or arm == main:
             teller("stage", stage="evaluating", arm=arm)
-            answers[arm] = batches.predict(network.whole(), parts.test.x, teller)
+            answers[arm] = _answers(network, plan, parts, teller)
         if not complete:
             break
-    elsewhere = _elsewhere(spec, model)
+    elsewhere = _elsewhere(spec, finished)
     seconds = {"total": round(time.perf_counter() - began, 3), "training": round(in_training, 3)}
-    teller("result", **_answer(run.folder, spec, parts, answers, main), elsewhere=elsewhere, seconds=seconds)
+    answer = _answer(run.folder, spec, parts, answers, main)
+    teller("result", **answer, elsewhere=elsewhere, beside=beside, seconds=seconds, version=__version__)
     if complete:
         teller("finished", seconds=seconds)
 
 
 def _begun(
     blocks: tuple[Block, ...], spec: RunSpec, weights: Path | None, parts: Parts, teller: Teller, *, main: bool
-) -> Network:
-    """An arm's network before its training: the main one's with the source's weights, where it has a source.
+) -> tuple[Network, Companion | None]:
+    """An arm's network before its training: the main one's with the source's weights, where it has a source, and with
+    what brings its second loss, where its strategy has one.
 
     Both arms start from the same random state: the same head, the same order of examples.
     """
     keras.utils.set_random_seed(spec.seed)
     body = spec.network if spec.network not in NETWORKS else None
-    network = Network(blocks, parts.preprocess(), parts.card.shape, body)
-    if main and weights:
+    network, companion = Network(blocks, parts.preprocess(), parts.card.shape, body), None
+    strategy = STRATEGIES[spec.strategy]
+    if main and weights and strategy.copies != "teacher":
         teller("stage", stage="copying", arm=TRANSFER)
         receipt = _copied(weights, network, spec, parts)
         teller("receipt", **receipt.as_dict())
+        if strategy.objective == "l2_sp":
+            freezing.pull(network, spec, receipt.borrowed())
     elif main:
         teller("receipt", **transfer.nothing(network).as_dict())
+    if main and weights:
+        companion = companions.of(spec, network, parts.train, parts.card, weights, teller)
     keras.utils.set_random_seed(spec.seed)  # copying and comparing may have drawn from it
-    return network
+    return network, companion
+
+
+def _answers(network: Network, plan: Plan, parts: Parts, teller: Teller) -> np.ndarray:
+    """The trained network's answers to the test examples. What their frozen front computes is kept for later runs."""
+    cut = training.untouched(network, plan)
+    if not cut or not features.keepable(network, cut, len(parts.test)):
+        return batches.predict(network.whole(), parts.test.x, teller)
+    seen = features.compute(network, cut, parts.test.x, teller.progress).rows
+    return batches.predict(network.tail(cut), seen)
+
+
+def _known_control(spec: RunSpec, parts: Parts, teller: Teller) -> np.ndarray | None:
+    """The answers of an equal control that an earlier run has trained, its epochs told again; None without one.
+
+    A control borrows nothing: it is the same whatever is compared with it, so nothing is gained by training it twice.
+    """
+    earlier = comparison.same_control(spec, runs.all_runs())
+    if earlier is None or (found := artefacts.answers(earlier, SCRATCH, parts.test_labels)) is None:
+        return None
+    story = worker.follow(earlier.id)
+    teller("control", run=earlier.id)
+    for phase in (own for own in story.phases if own["arm"] == SCRATCH):
+        teller("phase", **phase)
+        for epoch in (own for own in story.epochs if own["arm"] == SCRATCH and own["phase"] == phase["index"]):
+            teller("epoch", **epoch)
+    return found
 
 
 def _copied(weights: Path, network: Network, spec: RunSpec, parts: Parts) -> transfer.Receipt:
     """Copy the source's weights, and see that the body answers as the source's own does. Gives the receipt."""
-    origin, card = source(spec.source), parts.card
+    origin, card, copies = source(spec.source), parts.card, STRATEGIES[spec.strategy].copies
     known = origin.dataset
     lender = transfer.Side(origin.input_shape, origin.classes, known.columns if known else ())
     receipt = transfer.copy(
-        weights, network, head=STRATEGIES[spec.strategy].copies == "all", new_input=spec.new_input,
+        weights, network, head=copies == "all", new_input=spec.new_input,
+        only=network.names[: spec.blocks] if copies == "first" else None,
         source=lender if origin.network else None,
         target=transfer.Side(network.cards[0].input_shape, card.classes, card.columns),
     )  # fmt: skip
@@ -253,13 +310,13 @@ def _answer(folder: Path, spec: RunSpec, parts: Parts, answers: dict[str, np.nda
     }
 
 
-def _elsewhere(spec: RunSpec, model: keras.Model) -> dict[str, Any] | None:
+def _elsewhere(spec: RunSpec, network: Network) -> dict[str, Any] | None:
     """Figures of the finished model on all examples of another dataset."""
     if spec.evaluate_on is None:
         return None
     other = dataset(spec.evaluate_on)
     arrays = other.load()
-    probabilities = batches.predict(model, arrays.x)
+    probabilities = batches.predict(network.whole(), arrays.x)
     return {"dataset": other.name, **evaluation.figures(probabilities, arrays.y, other.classes)}
 
 

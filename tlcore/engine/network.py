@@ -52,17 +52,6 @@ class Network:
         """From the output of the first ``cut`` blocks to probabilities."""
         return keras.Sequential([keras.Input(self.cards[cut].input_shape), *self.blocks[cut:]])
 
-    def freeze_all_but(self, learning: Sequence[str]) -> None:
-        """Let the named blocks learn and no other. Takes effect at the next compile.
-
-        Batch normalisation is set layer by layer, after its block: only its own ``trainable`` keeps its moving
-        statistics still.
-        """
-        for block in self.blocks:
-            block.trainable = block.name in learning
-            for layer in leaves(block):
-                layer.trainable = block.name in learning
-
 
 def leaves(model: keras.Model) -> Iterator[keras.Layer]:
     """All layers of a model that hold no other layers, in order, however deep they are nested."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from ..networks import Shape
 from ..pretrained import ARCHITECTURES, LAYOUTS, Architecture
+from . import device
 from .cuts import cut
 from .tensors import tensors
 
@@ -84,8 +84,7 @@ def _drawn(architecture: Architecture, input_shape: Shape) -> keras.Model:
 
 def _anew(make: Callable[[], keras.Model]) -> keras.Model:
     """Call it in a thread of its own: Keras counts the names it gives (``conv2d_3``) by thread, from none."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(make).result()
+    return device.in_new_thread(make)
 
 
 def layout(blocks: list[keras.Model]) -> dict[str, dict[str, Any]]:

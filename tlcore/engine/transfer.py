@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ class Receipt:
         )  # fmt: skip
         self.lent += origin.parameters if origin else 0
 
+    def borrowed(self) -> set[str]:
+        """The paths of the tensors whose values came from the source."""
+        return {row["tensor"] for row in self.rows if row["fate"] in (COPIED, ADAPTED)}
+
     def as_dict(self) -> dict[str, Any]:
         """Tensors, parameters and share a fate. The shares of copied, adapted and new are of the target's parameters,
         that of unused is of the source's."""
@@ -78,6 +82,7 @@ def copy(
     *,
     head: bool,
     new_input: bool = False,
+    only: Collection[str] | None = None,
     source: Side | None = None,
     target: Side | None = None,
 ) -> Receipt:
@@ -85,13 +90,16 @@ def copy(
 
     What has another shape is adapted where :mod:`tlcore.engine.adaptation` knows how. Of a head that is not copied
     whole, the columns of classes that go by the same names on both sides come along. ``new_input`` leaves the first
-    layer with a kernel new even where the source's would fit. Without ``source`` nothing is known of the file but
-    its tensors: names and shapes alone decide.
+    layer with a kernel new even where the source's would fit, ``only`` all but the blocks of these names. Without
+    ``source`` nothing is known of the file but its tensors: names and shapes alone decide.
     """
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
     case = _Case.of(network, arrays, source or Side(), target or Side())
     decided = _decided_body(case, pictures(network.blocks), new_input) | _decided_head(case, whole=head)
+    if only is not None:
+        anew = (layer for layer in case.mine if layer.partition("/")[0] not in only)
+        decided |= dict.fromkeys(anew, ("", Fitted({}, "this block starts anew")))
     taken = {mate for mate, _ in decided.values()} | (set() if head else case.lent_heads)
     apart = {layer for layer, (mate, _) in decided.items() if mate is not None}
     pairs = match(
@@ -116,10 +124,14 @@ def difference(path: Path, network: Network, receipt: Receipt, examples: np.ndar
     """The largest difference between the body's answers and those of the source's own body; None if it has no answer.
 
     The source's body is built anew from its file. Raw ``examples`` are made such that both must answer alike: 0.0 when
-    all was copied as it is, rounding where something was adapted. Raises RuntimeError for more than that.
+    all was copied as it is, rounding where something was adapted. Raises RuntimeError for more than that. Where every
+    weight is bit for bit the source's, and the body is shown what the source's was, it is the same function: nothing
+    needs to be computed to know that.
     """
     if receipt.alike is None:
         return None
+    if not receipt.alike.arrays and _same_weights(path, network):
+        return 0.0
     inputs = np.asarray(network.preprocess(np.asarray(examples, np.float32), training=False))
     own, theirs = adaptation.views(inputs, receipt.alike)
     twin = _twin(path, network, receipt.alike.input_shape)
@@ -310,6 +322,12 @@ def _classifier(theirs: Layers, source: Side) -> set[str]:
         if source.classes and any(len(t.shape) == 2 and t.shape[1] == len(source.classes) for t in own):
             return {layer}
     return set()
+
+
+def _same_weights(path: Path, network: Network) -> bool:
+    with np.load(path, allow_pickle=False) as file:
+        body = ((tensor.path, variable) for tensor, variable in tensors(network.blocks[:-1]))
+        return all(own in file and np.array_equal(file[own], np.asarray(variable)) for own, variable in body)
 
 
 def _twin(path: Path, network: Network, shape: Shape) -> list[keras.Model]:
