@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from . import __version__, asking, bringing, console, listings, live, runs, worker
+from . import __version__, asking, bringing, console, consulting, features, listings, live, racing, runs, worker
 from .catalogue import UnknownName
 from .database import DamagedHome
 from .datasets import dataset, library
@@ -123,16 +123,25 @@ def _parser() -> tuple[Parser, dict[str, list[str]]]:
             own.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else")
         if name == "run":
             asking.add_options(own)
+        if name == "race":
+            racing.add_options(own)
         if name == "import":
             bringing.add_options(own)
+        if name == "advise":
+            consulting.add_options(own)
+        if name == "features":
+            own.add_argument("--clear", action="store_true", help="delete them all; what is needed is computed again")
         options[name] = [option for action in own._actions for option in action.option_strings if option[:2] == "--"]
         return own
 
     add("run", asking.run, f"Carry out a question from start to finish; alone, the recipe {DEFAULT}.")
+    add("race", racing.race, "Strategies, sources and seeds side by side, as one experiment.")
+    add("advise", consulting.advise, "Look at a dataset through a few networks, and say what to do.")
     add("import", bringing.bring, "Import your own pictures, table or arrays.", takes="PATH")
     add("check", bringing.check, "Print the health check of an imported dataset.", takes="DATASET")
     for name, (sentence, columns, rows) in LISTS.items():
         add(name, partial(_list, columns, rows), sentence)
+    add("features", show_features, "List what frozen networks have computed, kept so that none computes it again.")
     add("show", show, "Show a run: its question, plan and answer.", takes="RUN")
     add("stop", stop, "Ask a run to stop; what it has learnt is kept.", takes="RUN")
     add("delete", delete, "Remove a run that is over and its model, or an imported dataset.", takes="RUN")
@@ -150,6 +159,19 @@ def show(arguments: argparse.Namespace) -> int:
     else:
         console.question(one)
         console.account(one)
+    return 0
+
+
+def show_features(arguments: argparse.Namespace) -> int:
+    """List the kept features, or delete them."""
+    freed = features.clear() if arguments.clear else None
+    kept = sum(entry.bytes for entry in features.usage())
+    if freed is not None and not arguments.json:
+        print(f"{freed / 1e6:,.1f} MB of features were deleted")
+        return 0
+    _list(("name", "rows", "megabytes", "used"), listings.kept_features, arguments)
+    if not arguments.json:
+        print(f"\n{kept / 1e6:,.1f} MB of at most {features.limit() / 1e6:,.0f} MB; {features.SETTING} sets the limit")
     return 0
 
 

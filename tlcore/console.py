@@ -76,8 +76,8 @@ def plan(spec: RunSpec, story: Story) -> list[dict[str, Any]]:
         cards = blocks(spec)
     except (LookupError, Refused):  # its dataset or source is no longer there
         return []
-    parameters = {card.name: card.parameters for card in cards}
-    return [told(phase, parameters) for phase in next(iter(arms(spec, [*parameters]).values()))]
+    plans = arms(spec, [card.name for card in cards])
+    return [told(phase, cards, spec.lora_rank) for phase in next(iter(plans.values()))]
 
 
 def account(run: Run) -> None:

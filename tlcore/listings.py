@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from . import datasets as all_datasets
-from . import runs
+from . import features, runs
 from .datasets import Damaged
 from .recipes import RECIPES
 from .runs import Run
@@ -53,6 +53,16 @@ def strategies() -> Iterator[dict[str, Any]]:
 def recipes() -> Iterator[dict[str, Any]]:
     """What ``recipes`` lists."""
     return map(asdict, RECIPES.values())
+
+
+def kept_features() -> Iterator[dict[str, Any]]:
+    """What ``features`` lists: what was used last comes first."""
+    for entry in features.usage():
+        yield {
+            "name": entry.title, "rows": entry.rows, "megabytes": round(entry.bytes / 1e6, 1),
+            "used": datetime.fromtimestamp(entry.used).astimezone(), "bytes": entry.bytes, "key": entry.key,
+            "about": entry.about,
+        }  # fmt: skip
 
 
 def all_runs() -> Iterator[dict[str, Any]]:
