@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from tlcore import RunSpec, admission, charts
 from tlcore.events import SCRATCH, TRANSFER, Story
-from tlcore.strategies import STRATEGIES
+from tlcore.strategies import STRATEGIES, Phase, Plan
 
 
 def story(transfer: int, scratch: int) -> Story:
@@ -44,20 +46,73 @@ def test_long_runs_are_thinned_and_keep_their_last_epoch() -> None:
     assert curve.x[-1] == 4321
 
 
-@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "scratch"])
+SPECS = {
+    name: RunSpec(strategy=name) for name in STRATEGIES if name not in ("scratch", "copy_all", "custom")
+} | {
+    "copy_all": RunSpec(dataset="fashion_mnist", source="mnist", strategy="copy_all"),
+    "scratch": RunSpec(source="none", strategy="scratch", network="small_cnn"),
+    "custom": RunSpec(strategy="custom", plan=(Phase("own", 60, 0.01, ("conv1", "head"), (0.1, 1.0)),)),
+}  # fmt: skip
+
+
+def drawn(name: str, *new: str) -> tuple[Plan, dict[str, Any]]:
+    blocks = admission.blocks(SPECS[name])
+    phases = STRATEGIES[name].plan(SPECS[name], [block.name for block in blocks])
+    return phases, json.loads(charts.plan(phases, blocks, new).to_json())
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
 def test_a_plan_is_cool_where_frozen_and_warm_where_it_learns(name: str) -> None:
-    spec = (
-        RunSpec(strategy=name)
-        if name != "copy_all"
-        else RunSpec(dataset="fashion_mnist", source="mnist", strategy=name)
-    )
-    blocks = admission.blocks(spec)
-    phases = STRATEGIES[name].plan(spec, [block.name for block in blocks])
-    figure = json.loads(charts.plan(phases, blocks).to_json())
+    phases, figure = drawn(name)
     for phase, bar in zip(phases, figure["data"], strict=True):
         for block, colour in zip(bar["y"], bar["marker"]["color"], strict=True):
-            assert (colour == charts.FROZEN) == (block not in phase.learning)
-    assert sum(bar["x"][0] for bar in figure["data"]) == spec.epochs
+            few = phase.only != "weights" and block != "head"  # of which a stripe is warm
+            assert (colour == charts.FROZEN) == (block not in phase.learning or few)
+    stripes = [own for own in figure["layout"].get("shapes", []) if own.get("fillcolor")]
+    assert len(stripes) == sum(len(phase.learning) - 1 for phase in phases if phase.only != "weights")
+    assert sum(bar["x"][0] for bar in figure["data"]) == SPECS[name].epochs
+
+
+def test_each_block_of_a_plan_says_its_own_rate_and_what_of_it_learns() -> None:
+    (bar,) = drawn("discriminative")[1]["data"]
+    assert bar["text"] == ["0.00057", "0.0015", "0.0038", "0.01"] and len(set(bar["marker"]["color"])) == 4
+    (bar,) = drawn("bias_only")[1]["data"]
+    assert bar["text"] == ["biases 0.01"] * 3 + ["0.01"]
+    (bar,) = drawn("custom")[1]["data"]
+    assert bar["text"] == ["0.001", "frozen", "frozen", "0.01"]
+
+
+def test_what_is_not_borrowed_has_a_green_frame() -> None:
+    def frames(*new: str) -> list[tuple[float, float]]:
+        shapes = drawn("linear_probe", *new)[1]["layout"].get("shapes", [])
+        return [(own["y0"], own["y1"]) for own in shapes if own["line"]["color"] == charts.NEW_HEAD]
+
+    assert frames() == []
+    assert frames("head") == [(2.54, 3.46)]
+    assert frames("conv3", "head") == [(1.54, 3.46)]
+    assert frames("conv1", "head") == [(-0.46, 0.46), (2.54, 3.46)]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_thumbnail_has_a_cell_for_each_block_in_each_phase(name: str) -> None:
+    names = [block.name for block in admission.blocks(SPECS[name])]
+    phases = STRATEGIES[name].plan(SPECS[name], names)
+    shapes = [*ElementTree.fromstring(charts.thumbnail(phases, names, names[-1:]))]
+    cells = [own for own in shapes if own.get("stroke") is None and own.get("class") is None]
+    colours = [own.get("fill") for own in cells]
+    assert len(cells) == len(phases) * len(names)
+    learning = sum(1 if phase.only != "weights" else len(phase.learning) for phase in phases)
+    assert len(cells) - colours.count(charts.FROZEN) == learning
+    parts = [own for own in shapes if own.get("class") == "part"]  # few numbers of a block: a narrow warm stripe
+    assert len(parts) == sum(len(phase.learning) - 1 for phase in phases if phase.only != "weights")
+    assert all(float(own.get("x", 0)) + float(own.get("width", 0)) <= 72 for own in cells)
+
+
+def test_the_curve_of_the_rate_finder_marks_the_suggestion() -> None:
+    figure = json.loads(charts.rate_curve([1e-4, 1e-3, 1e-2, 1e-1], [2.0, 1.5, 0.5, 3.0], 0.003).to_json())
+    assert figure["layout"]["xaxis"]["type"] == "log"
+    assert figure["layout"]["shapes"][0]["x0"] == 0.003
+    assert figure["layout"]["annotations"][0]["text"] == "suggested: 0.003"
 
 
 def test_a_higher_rate_is_warmer() -> None:
