@@ -24,16 +24,34 @@ from tlcore.spec import Problem, Refused, RunSpec
 LABELS = {
     "samples_per_class": "Examples a class to learn from",
     "evaluate_on": "Then also try it on",
-    "blocks": "How many of the last blocks learn",
+    "blocks": "Blocks",
+    "plan": "Your own plan",
+    "first_block": "Which blocks learn",
+    "warm_up": "Warm-up",
+    "lora_rank": "Rank of the adapters",
+    "lora_alpha": "Weight of the adapters",
+    "views": "Changed versions of each picture",
     "validation_share": "Share for validation",
     "test_share": "Share for the test",
     "source": "Source network",
     "strategy": "Freezing strategy",
 }
 """What the pages call a field of the question, where it is not just its name."""
+BADGES = {
+    runs.WAITING: ":gray-badge[:material/hourglass_empty: waiting]",
+    runs.RUNNING: ":orange-badge[:material/sync: running]",
+    "finished": ":green-badge[:material/check: finished]",
+    "stopped": ":blue-badge[:material/stop_circle: stopped]",
+    "failed": ":red-badge[:material/error: failed]",
+    runs.LOST: ":red-badge[:material/link_off: lost]",
+}
+"""How a run's status is shown."""
 _STYLE = """<style>
 .stMainBlockContainer {padding-top: 4.5rem; max-width: 90rem; margin: 0 auto}
 [data-testid=stButtonGroup] > div {flex-wrap: wrap}  /* or some choices are out of sight on a small screen */
+[data-testid=stCaptionContainer] a {color: inherit}  /* or links are too pale to read there */
+/* White on the light violet of the dark theme cannot be read. */
+[data-testid=stBaseButton-primary]:not(:disabled), [data-testid=stMultiSelectTag] {color: light-dark(#fff, #1d1233)}
 </style>"""
 _WIDGET = "field "
 """What the keys of widgets that stand for a field of the draft begin with."""
@@ -245,17 +263,52 @@ def opened(fallback: Callable[[], str | None] = lambda: None) -> Run | None:
     run = st.query_params.get("run") or st.session_state.get("run") or fallback()
     if not run:
         return None
-    try:
-        found = runs.get(run)
-        if found.task not in (runs.TRAIN, runs.SOURCE):  # a job has no page of its own
-            raise UnknownRun(run)
-    except UnknownRun:
-        st.warning(f"There is no run {run} any more.", icon=":material/search_off:")
+    found = _found(run, runs.TRAIN, runs.SOURCE)
+    if not found:
         st.session_state.pop("run", None)
-        st.query_params.pop("run", None)
         return opened(fallback)
     open_run(found.id)
     return found
+
+
+def open_race(race: str) -> None:
+    """Make a race the one that this visitor looks at; nothing for none, to set up another."""
+    st.session_state["race"] = race
+    st.query_params.pop("run", None)
+    if race:
+        st.query_params["race"] = race
+    else:
+        st.query_params.pop("race", None)
+
+
+def opened_race(fallback: Callable[[], str | None] = lambda: None) -> Run | None:
+    """The race that the address names as one or as a run, else the one looked at last, else the fallback; None where
+    there is none, or where another one is set up."""
+    named = st.query_params.get("race") or st.query_params.get("run")
+    race = named or st.session_state.get("race", fallback())
+    if not race:
+        return None
+    found = _found(race, runs.RACE)
+    if not found:
+        st.session_state.pop("race", None)
+        return opened_race(fallback)
+    open_race(found.id)
+    return found
+
+
+def _found(run: str, *tasks: str) -> Run | None:
+    """A run of one of these tasks; a job of another has no page of this kind. Says so where there is none."""
+    try:
+        found = runs.get(run)
+    except UnknownRun:
+        found = None
+    if found and found.task in tasks:
+        return found
+    what = "race" if tasks == (runs.RACE,) else "run"
+    st.warning(f"There is no {what} {run} any more.", icon=":material/search_off:")
+    for name in ("run", "race"):
+        st.query_params.pop(name, None)
+    return None
 
 
 def story(run: str) -> Story:
@@ -274,7 +327,9 @@ _ABOUT_A_RUN = ("training", "results", "runs")
 def go(page: str, run: str | None = None, **parameters: str) -> None:
     """Show another page, with what it is about in its address: a run, where the page shows one."""
     target = run or st.session_state.get("run")
-    if target and page in _ABOUT_A_RUN:
+    if page == "race" and run:
+        parameters["race"] = run
+    elif target and page in _ABOUT_A_RUN:
         parameters["run"] = target
     try:
         st.switch_page(f"pages/{page}.py", query_params=parameters or None)

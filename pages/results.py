@@ -256,6 +256,8 @@ def show(run: Run) -> None:
     next_step(run, repeats, every)
     beside(comparison.side_by_side(run, every), result)
     st.subheader("How it learnt", anchor=False)
+    if story.control:
+        st.caption(f"The control was trained before, by run {story.control}: nothing is trained twice.")
     st.plotly_chart(charts.learning_curves(story), key="curves", config=CALM, alt="Accuracy and loss by epoch")
     per_class(result, dataset)
     mistakes(run, dataset)

@@ -139,6 +139,18 @@ def actions(chosen: list[Run]) -> None:
         st.caption("Tick a run to open, rename, repeat or delete it.")
 
 
+def raced() -> None:
+    """The newest races; their runs are in the list."""
+    newest = runs.all_runs(runs.RACE)[:5]
+    if newest:
+        st.subheader("Races", anchor=False)
+    for race in newest:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button(race.label, key=f"race {race.id}", type="tertiary", icon=":material/flag:"):
+                ui.go("race", race.id)
+            st.markdown(ui.BADGES[race.status])
+
+
 with ui.page("Runs", "Everything that was asked so far, and what came of it."):
     every = runs.all_runs(runs.TRAIN, runs.SOURCE)
     if not every:
@@ -170,3 +182,4 @@ with ui.page("Runs", "Everything that was asked so far, and what came of it."):
             },
         )
         actions([listed[row] for row in picked.selection.rows if row < len(listed)])
+        raced()

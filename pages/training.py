@@ -12,15 +12,6 @@ from tlcore.database import DamagedHome
 from tlcore.events import TRANSFER, Story
 from tlcore.runs import LOST, RUNNING, WAITING, Run, UnknownRun
 
-BADGES = {
-    WAITING: ":gray-badge[:material/hourglass_empty: waiting]",
-    RUNNING: ":orange-badge[:material/sync: running]",
-    "finished": ":green-badge[:material/check: finished]",
-    "stopped": ":blue-badge[:material/stop_circle: stopped]",
-    "failed": ":red-badge[:material/error: failed]",
-    LOST: ":red-badge[:material/link_off: lost]",
-}
-
 
 def newest() -> str | None:
     """What runs now, else what was asked last."""
@@ -69,7 +60,7 @@ def draw(run: Run, story: Story) -> None:
         st.progress(
             shown.share_done, text=f"{text[:1].upper()}{text[1:]}" + (f" · on {shown.device}" if shown.device else "")
         )
-    if about:
+    if about := about or words.front_sentence(shown.stage):
         st.caption(about)
     figures(run, shown)
     if shown.epochs or run.status in (WAITING, RUNNING):
@@ -77,7 +68,7 @@ def draw(run: Run, story: Story) -> None:
             charts.learning_curves(shown),
             key="curves",
             config={"displayModeBar": False},
-            alt=f"Accuracy and loss after {len(shown.epochs)} epochs",
+            alt=f"Accuracy and loss after {words.epochs(len(shown.epochs))}",
         )
 
 
@@ -126,7 +117,7 @@ def queue(shown: Run) -> None:
     st.subheader("Queue", anchor=False)
     for run in others:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{BADGES[run.status]} {ui.plain(words.title(run))}")
+            st.markdown(f"{ui.BADGES[run.status]} {ui.plain(words.title(run))}")
             if run.id != shown.id and st.button("Watch", key=f"watch {run.id}", type="tertiary"):
                 ui.open_run(run.id)
                 st.rerun()
@@ -137,7 +128,7 @@ def queue(shown: Run) -> None:
 
 def heading(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"#### {ui.plain(words.title(run))}&ensp;{BADGES[run.status]}")
+        st.markdown(f"#### {ui.plain(words.title(run))}&ensp;{ui.BADGES[run.status]}")
         actions(run)
 
 

@@ -6,10 +6,13 @@ import streamlit as st
 
 import ui
 from panels import job
-from tlcore import admission, artefacts, datasets, pictures, runs
-from tlcore.spec import AUGMENTATIONS, BALANCES
+from tlcore import admission, artefacts, datasets, estimates, pictures, runs, words
+from tlcore.spec import AUGMENTATIONS, BALANCES, RunSpec
+from tlcore.strategies import STRATEGIES, arms
 
 SIZES = (8, 16, 28, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299)
+VIEWS = (0, 2, 5, 10)
+"""Numbers of changed versions to choose from; 0 for new ones in every epoch."""
 LOOK = "look at the changes"
 
 
@@ -38,6 +41,46 @@ def settings() -> None:
             )  # fmt: skip
 
 
+def versions() -> None:
+    """Whether the frozen part sees a few changed versions of each picture once, or new ones in every epoch."""
+    offered = sorted({*VIEWS, ui.draft().views})
+    st.segmented_control(
+        "Changed versions of each picture", offered, required=True, **ui.field("views"),
+        format_func=lambda views: f"keep {views}" if views else "new ones in every epoch",
+        help="Kept ones pass the frozen blocks once, before the training; it then goes on as fast as without any "
+        "changes. New ones in every epoch differ more, and pass the frozen blocks in every step.",
+    )  # fmt: skip
+    said = "The changes are made while training only, and are no part of the model. "
+    if not admission.possible(ui.draft()):
+        st.caption(said)
+        return
+    spec = ui.draft()
+    blocks = admission.blocks(spec)
+    plan = next(iter(arms(spec, [block.name for block in blocks]).values()))
+    frozen = [phase for phase in plan if blocks[0].name not in phase.learning]
+    if not frozen:
+        said += f"With {STRATEGIES[spec.strategy].title} nothing stays frozen, so new ones are made in every epoch."
+    elif spec.views:
+        said += f"In force: {spec.views} versions are kept, {spec.views} times the work of looking at each picture once"
+        said += (
+            "." if len(frozen) == len(plan) else ", while the first blocks are frozen; then new ones in every epoch."
+        )
+    else:
+        said += "In force: new ones in every epoch, so the frozen blocks run in every step."
+    st.caption(said + cost(spec, frozen != []))
+
+
+def cost(spec: RunSpec, choice: bool) -> str:
+    """What both ways would take, where this computer was measured."""
+    if not choice or not (known := estimates.kept(estimates.question(spec))):
+        return ""
+    alone = spec.revised(control=False)
+    kept, anew = (
+        words.duration(estimates.whole(alone.revised(views=views), known).seconds) for views in (spec.views or 5, 0)
+    )
+    return f" About {kept} with {spec.views or 5} kept, {anew} with new ones, without the control (an estimate)."
+
+
 def changes(card: datasets.Dataset) -> None:
     """Random changes of training pictures, and a look at them on the person's own."""
     chosen = st.pills(
@@ -48,7 +91,7 @@ def changes(card: datasets.Dataset) -> None:
     )  # fmt: skip
     if not chosen:
         return
-    st.caption("They are made while training only, and are no part of the model. Frozen blocks then run every time.")
+    versions()
     wanted = {"dataset": ui.draft().dataset, "augmentation": sorted(chosen)}
     if st.button("Look at them", icon=":material/visibility:"):
         ui.remember(LOOK, wanted)

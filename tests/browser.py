@@ -33,7 +33,8 @@ ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PRIMARY = "[data-testid=stMain] [data-testid=stBaseButton-primary]:not([disabled])"
+PRIMARY = "[data-testid=stMain] [data-testid=stBaseButton-primary]:not([disabled]):not([inert] *):visible"
+"""The page's primary button; Streamlit may keep a double of a button that is not shown."""
 _CALM = """() => {
     const app = document.querySelector('[data-testid=stApp]')
     return app && app.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'

@@ -24,10 +24,10 @@ SHORT = RunSpec(
     dataset="digits", source="none", strategy="scratch", network="dense_64", samples_per_class=20, epochs=5,
     control=False,
 )  # fmt: skip
-LONG = SHORT.revised(epochs=10_000)
-"""It is still training when a test kills something."""
+LONG = SHORT.revised(network="small_cnn", epochs=10_000)
+"""It is still training when a test kills something: minutes, where ``SHORT``'s network would need seconds."""
 
-PAGES = ["Dataset", "Your data", "Strategy", "Training", "Results", "Runs"]
+PAGES = ["Dataset", "Your data", "Advice", "Strategy", "Training", "Race", "Results", "Runs"]
 ALIVE = (runs.WAITING, runs.RUNNING)
 
 
@@ -179,9 +179,9 @@ def test_a_killed_engine_reads_lost_and_the_next_run_goes_on(server: Server, pag
 
 
 def test_a_closed_tab_changes_nothing(server: Server, page: Page) -> None:
-    run = watch(page, server, asked(SHORT.revised(seed=4, epochs=150)))
+    run = watch(page, server, asked(SHORT.revised(seed=4, epochs=4_000)))
     page.close()
     until(lambda: runs.get(run.id).over, 60, "it is over")
     assert runs.get(run.id).status == "finished"
-    assert epochs(run.id) == 150
+    assert epochs(run.id) == 4_000
     assert (run.folder / "model.keras").stat().st_size > 0

@@ -17,7 +17,7 @@ from tlcore.admission import admit
 from tlcore.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("dataset", "strategy", "training", "results", "runs")
+PAGES = ("dataset", "advice", "strategy", "training", "race", "results", "runs")
 
 COLD = """
 import sys, time
@@ -100,7 +100,8 @@ def test_a_choice_on_one_page_is_kept_on_the_others(lab: Path) -> None:
     app = click(app, "Next")
     assert "**Wine**" in texts(app)
     assert app.number_input(key="field seed").value == 7
-    assert app.radio(key="field strategy").options == ["From scratch"]  # nobody's network takes 13 features
+    offered = [button.label for button in app.button if str(button.key).startswith("choose ")]
+    assert offered == ["**From scratch**"]  # nobody's network takes 13 features
     spec: RunSpec = app.session_state["draft"]
     assert (spec.dataset, spec.source, spec.seed) == ("wine", "none", 7)
 
@@ -114,7 +115,9 @@ def test_a_learning_rate_reaches_the_draft_unrounded(lab: Path) -> None:
 
 def test_what_cannot_be_is_refused_in_the_form(lab: Path) -> None:
     app = at("strategy")
-    app.radio(key="field strategy").set_value("gradual")
+    app.pills(key="field group of strategies").set_value("Rates by depth")
+    app.run()
+    app = click(app, "**Gradual unfreezing**")
     app.number_input(key="field epochs").set_value(2)
     app.run()
     assert "at least 4" in texts(app)
