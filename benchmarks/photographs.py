@@ -32,9 +32,9 @@ BAR = 0.15
 """Least mean gain, in accuracy."""
 
 
-def imported(path: Path) -> str:
+def imported(path: Path, size: int = 96) -> str:
     """The dataset that the zip becomes."""
-    job = worker.order(runs.IMPORT, path.name, path=str(path), origin=path.name, size=96)
+    job = worker.order(runs.IMPORT, path.name, path=str(path), origin=path.name, size=size)
     story = worker.follow(job)
     while not story.end:
         worker.wake()

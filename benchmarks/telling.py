@@ -28,7 +28,7 @@ class Bench:
         from tlcore.datasets import DATASETS
         from tlcore.engine import device
         from tlcore.engine.network import Network
-        from tlcore.engine.training import OPTIMIZERS
+        from tlcore.engine.optimizers import OPTIMIZERS
         from tlcore.sources import SOURCES
 
         device.prepare()

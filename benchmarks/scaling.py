@@ -1,0 +1,130 @@
+"""What twice the pictures, twice the epochs and twice the frozen blocks cost, against what theory says.
+
+ImageNet's MobileNet 0.25 at 96 pixels on pictures of CIFAR-10, each figure of a run of its own in an engine that is
+awake. In theory a run costs  pictures × forward(frozen) + epochs × pictures × training(rest),  so that twice the
+pictures or epochs are twice the time, and a frozen block costs its forward pass once instead of three of them an epoch.
+``TLCORE_TEST_DATA`` names a folder with ``cifar10.zip`` and ``keras_home``; ``--figure PATH`` draws what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from math import prod
+from pathlib import Path
+from statistics import median
+
+import bench
+from bench import Figure
+from gain import carried_out
+from photographs import imported
+from strategies import chosen
+
+from tlcore import RunSpec, admission, features, runs
+from tlcore.networks import Block
+
+SPEC = RunSpec(
+    source="imagenet/mobilenet_0.25", network="mobilenet_0.25", image_size=96, validation_share=0.05, control=False,
+    strategy="last_blocks", blocks=1, samples_per_class=50, epochs=4, batch_size=32, learning_rate=0.001,
+)  # fmt: skip
+AMOUNTS, EPOCHS, TURNS = (12, 25, 50, 100), (4, 8, 16, 32), 3
+
+
+def spent(spec: RunSpec) -> tuple[float, float]:
+    """Seconds for the features, and seconds of all epochs, of a run that knows nothing yet: medians of a few."""
+    extraction, training = list[float](), list[float]()
+    for _ in range(TURNS):
+        features.clear()
+        events = runs.events(carried_out(spec).run)
+        began = [event.time for event in events if event.kind == "stage" and event.data["stage"] == "features"]
+        phase = next(event.time for event in events if event.kind == "phase")
+        epochs = [event.data["seconds"] for event in events if event.kind == "epoch"]
+        extraction.append(phase - began[0] if began else 0.0)
+        training.append(len(epochs) * median(epochs))  # the first one also builds the graph
+    return median(extraction), median(training)
+
+
+def multiply_adds(block: Block) -> float:
+    """Of one example through a block, roughly: each kernel at every place of what goes in, or comes out, on average."""
+    places = [prod(shape[:2]) if len(shape) == 3 else 1 for shape in (block.input_shape, block.output_shape)]
+    return sum(map(prod, block.weights)) * sum(places) / 2
+
+
+def doubled(values: list[float]) -> float:
+    """By how much the last of values at ever doubled amounts is above the one before."""
+    return values[-1] / values[-2]
+
+
+def drawn(path: Path, found: dict[str, list[float]], depths: list[int], forward: list[float]) -> None:
+    """Three figures side by side: measured dots and the line of theory through the largest of them."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    _, axes = pyplot.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
+    for axis, amounts, name, what in (
+        (axes[0], [10 * own for own in AMOUNTS], "pictures", "pictures to learn from"),
+        (axes[1], [*EPOCHS], "epochs", "epochs"),
+    ):
+        axis.plot(amounts, found[name], "o", color="#8a63d2", label="measured")
+        line = [found[name][-1] * own / amounts[-1] for own in amounts]
+        axis.plot(amounts, line, "--", color="#8b8794", label="proportional")
+        axis.set(xlabel=what, ylabel="seconds", ylim=(0, None))
+        axis.legend(frameon=False)
+    axes[2].plot(depths, found["frozen"], "o", color="#6ea8dc", label="an epoch, measured")
+    rest = [sum(forward[depth:]) / sum(forward) * found["frozen"][0] for depth in depths]
+    axes[2].plot(depths, rest, "--", color="#8b8794", label="by multiply-adds")
+    axes[2].set(xlabel="blocks frozen", ylabel="seconds an epoch", ylim=(0, None))
+    axes[2].legend(frameon=False)
+    pyplot.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw it there (SVG)")
+    figure = (arguments := parser.parse_args()).figure and arguments.figure.resolve()
+    data = Path(os.environ.get("TLCORE_TEST_DATA", ""))
+    if not (data / "cifar10.zip").is_file() or not (data / "keras_home").is_dir():
+        print("scaling.py skipped: TLCORE_TEST_DATA names no folder with cifar10.zip and keras_home")
+        sys.exit(0)
+    with bench.fresh_home() as home:
+        shutil.copytree(data / "keras_home", home / "keras")
+        chosen(data / "cifar10.zip", home / "few.zip", test=1)  # whose features are computed along
+        spec = SPEC.revised(dataset=imported(home / "few.zip"))
+        blocks = admission.blocks(spec)
+        by_pictures = [spent(spec.revised(samples_per_class=amount)) for amount in AMOUNTS]
+        by_epochs = [spent(spec.revised(epochs=epochs))[1] for epochs in EPOCHS]
+        depths = [*range(len(blocks))]
+        by_depth = [spent(at_depth(spec, depth, len(blocks) - 1)) for depth in depths]
+    found = {
+        "pictures": [sum(own) for own in by_pictures], "epochs": by_epochs,
+        "frozen": [training / spec.epochs for _, training in by_depth],
+    }  # fmt: skip
+    if figure:
+        drawn(figure, found, depths, [multiply_adds(block) for block in blocks])
+    half, whole = depths[len(depths) // 2], depths[-1]
+    bench.report(
+        [
+            Figure("twice the pictures (500 to 1,000): features", f"{doubled([e for e, _ in by_pictures]):.2f} ×",
+                   "theory 2 ×"),
+            Figure("twice the pictures: epochs", f"{doubled([t for _, t in by_pictures]):.2f} ×", "theory 2 ×"),
+            Figure("twice the epochs (16 to 32)", f"{doubled(by_epochs):.2f} ×", "theory 2 ×"),
+            Figure(f"an epoch with {half} blocks frozen against none", f"{found['frozen'][half]:.3f} against "
+                   f"{found['frozen'][0]:.3f} s"),
+            Figure(f"an epoch with {whole} (all) blocks frozen", f"{found['frozen'][whole]:.4f} s"),
+        ]
+    )  # fmt: skip
+
+
+def at_depth(spec: RunSpec, frozen: int, body: int) -> RunSpec:
+    """The question with so many blocks frozen, all others learning."""
+    if frozen == body:
+        return spec.revised(strategy="linear_probe")
+    return spec.revised(blocks=body - frozen)
+
+
+if __name__ == "__main__":
+    main()
