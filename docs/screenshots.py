@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from docs import crops  # noqa: E402
 from tests.browser import Server, chromium, serving, settle, until  # noqa: E402
-from tlcore import RunSpec, runs, uploads, worker  # noqa: E402
+from tlcore import RunSpec, races, runs, uploads, worker  # noqa: E402
 from tlcore.admission import admit  # noqa: E402
 from tlcore.datasets import library  # noqa: E402
 from tlcore.recipes import RECIPES  # noqa: E402
@@ -31,7 +32,7 @@ from tlcore.recipes import RECIPES  # noqa: E402
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PAGES = ("dataset", "intake", "health", "strategy", "training", "results", "runs")
+PAGES = ("dataset", "intake", "health", "advice", "strategy", "training", "race", "results", "runs")
 WIDTH, HEIGHT, MOST = 1440, 900, 1600
 LARGEST = 250_000
 LETTERS, VECTORS = (RECIPES[name].specs[0] for name in ("letters-to-digits", "vectors"))
@@ -63,6 +64,15 @@ def imported() -> str:
         job = worker.order(runs.IMPORT, "", path=str(path), origin="pictures.zip", label="Temple or flower", size=96)
         until(lambda: worker.wake() or runs.get(job).over, 120, "the import is over")
     return library.ids()[0]
+
+
+def raced() -> str:
+    """The finished race that is shown; its runs that the home has already are taken as they are."""
+    chosen = ("lp_ft", "linear_probe", "last_blocks", "fine_tune", "bias_only", "lora")
+    race = races.between(LETTERS, chosen, [LETTERS.source], range(6))
+    job = next((own.id for own in runs.all_runs(runs.RACE) if own.status == "finished"), "") or races.order(race)
+    until(lambda: worker.wake() or runs.get(job).over, 600, "the race is over")
+    return job
 
 
 @contextmanager
@@ -112,6 +122,13 @@ def for_the_documentation(server: Server, browser: Browser, shown: str) -> None:
         save(picture(page, address(server, name, shown)), images / f"{name}.png")
     with in_the_middle(LETTERS.revised(seed=6, epochs=200), 0.62) as run:
         save(picture(page, address(server, "training", run)), images / "training.png")
+    save(picture(page, server.url("race") + f"?race={raced()}"), images / "race.png")
+    page.goto(server.url("advice"))
+    page.get_by_role("button", name=re.compile("Look")).click()
+    page.get_by_role("button", name="Use this").wait_for(timeout=120_000)
+    save(picture(page, ""), images / "advice.png")
+    ladder(page, server)
+    save(picture(page, ""), images / "ladder.png")
     dataset = imported()
     save(picture(page, server.url("intake")), images / "intake.png")
     save(picture(page, server.url("health") + f"?dataset={dataset}"), images / "health.png")
@@ -121,6 +138,17 @@ def for_the_documentation(server: Server, browser: Browser, shown: str) -> None:
     page.get_by_role("link", name="Strategy").click()
     page.locator("h1", has_text="Choose a strategy").wait_for()
     save(picture(page, ""), images / "imagenet.png")
+
+
+def ladder(page: Page, server: Server) -> None:
+    """A plan clicked by hand."""
+    page.goto(server.url("strategy"))
+    settle(page)
+    page.get_by_role("radio", name="By hand").click()
+    page.locator(".st-key-choose-custom button").click()
+    page.locator(".st-key-cell-0-2 button", has_text="frozen").click()
+    page.locator(".st-key-cell-0-2 button", has_text="× 1").wait_for()
+    settle(page)
 
 
 def for_looking_at(server: Server, browser: Browser, folder: Path, kind: str, run: str = "") -> None:

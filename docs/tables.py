@@ -1,7 +1,8 @@
-"""Write README's generated tables anew: ``python docs/tables.py``.
+"""Write the generated tables of README and of docs/strategies.md anew: ``python docs/tables.py``.
 
 Each stands between ``<!-- NAME -->`` and ``<!-- end -->``. The measured ones are read from ``docs/measured.json``,
-which ``python benchmarks/run_all.py --json docs/measured.json`` writes.
+which ``python benchmarks/run_all.py --json docs/measured.json`` writes, and from ``docs/strategies.json``, which
+``python benchmarks/strategies.py --json docs/strategies.json`` writes.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ import json
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tlcore.evaluation import over_seeds  # noqa: E402
 from tlcore.pretrained import ARCHITECTURES  # noqa: E402
 from tlcore.recipes import RECIPES  # noqa: E402
 from tlcore.strategies import STRATEGIES  # noqa: E402
 
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "strategies.md")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -89,21 +92,45 @@ def gain() -> str:
     return table(head, cells)
 
 
+def compared(name: str) -> str:
+    """All strategies on one amount of one dataset, the best first."""
+    found = json.loads((ROOT / "docs" / "strategies.json").read_text())["found"][name]
+    scratch = found.get("scratch", {}).get("accuracies", [0.0] * 6)
+    head = ("strategy", "test accuracy", "gain over scratch in points", "95 % interval", "its rate", "learns at most")
+    rows = []
+    for strategy, own in sorted(found.items(), key=lambda item: -mean(item[1]["accuracies"])):
+        over = over_seeds([transfer - control for transfer, control in zip(own["accuracies"], scratch, strict=True)])
+        low, high = over["interval"]
+        same = strategy == "scratch"
+        sure = "**" if over["significant"] else ""
+        gained = f"{sure}{100 * over['mean']:+.1f}{sure}"
+        rows.append((
+            f"`{strategy}`", f"{mean(own['accuracies']):.3f}", "–" if same else gained,
+            "–" if same else f"{100 * low:+.1f} to {100 * high:+.1f}", f"{own['rate']:g}", f"{own['trainable']:,}",
+        ))  # fmt: skip
+    return table(head, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "strategies": strategies, "sources": sources, "recipes": recipes, "measured": measured, "gain": gain,
     "photographs": photographs,
+    **{
+        f"{data} {amount}": partial(compared, f"{data}, {amount} a class")
+        for data in ("digits", "photographs")
+        for amount in (10, 100)
+    },
 }  # fmt: skip
 
 
 def written(text: str) -> str:
-    """README's text with every generated table as it should be now."""
-    for name, make in TABLES.items():
+    """A page's text with every generated table in it as it should be now."""
+    for name in re.findall(r"<!-- (?!end)(.+?) -->", text):
+        content = TABLES[name]()
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        assert pattern.search(text), f"README has no place for the table {name!r}"
-        content = make()
         text = pattern.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", text)  # type: ignore[misc]
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+    for page in PAGES:
+        page.write_text(written(page.read_text()))
