@@ -13,11 +13,12 @@ from tlcore.admission import blocks
 from tlcore.datasets import dataset, split
 from tlcore.engine import companions, preprocess, training, transfer
 from tlcore.engine.borrow import Unfit
-from tlcore.engine.companions import Companion, Distil, MultiTask
+from tlcore.engine.companions import Companion, Distil, MultiTask, distil
 from tlcore.engine.network import Network
 from tlcore.engine.teller import Stopped, Teller
 from tlcore.engine.training import Examples
 from tlcore.networks import NETWORKS
+from tlcore.sources import source
 from tlcore.strategies import STRATEGIES
 
 SPEC = RunSpec(
@@ -89,7 +90,7 @@ def test_both_tasks_are_learnt_and_the_source_is_known_better_than_after_fine_tu
     told = companion.report()
     assert told["dataset"] == "digits" and told["after"] > told["before"]  # 2 epochs had not been enough for it
     # The same examples and steps without the source's: the head that was thrown away still fits what is left of it.
-    forgetful = MultiTask(case.spec, alone.network, companions.source(case.spec.source), case.weights)
+    forgetful = MultiTask(case.spec, alone.network, source(case.spec.source), case.weights)
     assert alone.trained(None)
     assert forgetful.report()["after"] < told["after"] - 0.05
 
@@ -126,7 +127,7 @@ def test_a_source_s_own_data_has_to_be_of_the_network_s_kind(source_run: str):
     case = Case(SPEC.revised(strategy="multi_task"), source_run)
     table = Network(NETWORKS["dense_64"].whole((100,), 10), keras.layers.Identity(), (100,))
     with pytest.raises(Unfit, match="one body cannot learn both"):
-        MultiTask(case.spec.revised(network="dense_64"), table, companions.source(case.spec.source), case.weights)
+        MultiTask(case.spec.revised(network="dense_64"), table, source(case.spec.source), case.weights)
 
 
 @pytest.mark.parametrize(("student", "epochs"), [("small_cnn", 6), ("dense_64_32", 30)])
@@ -166,7 +167,7 @@ def test_a_teacher_sees_what_the_source_s_own_network_saw(source_run: str):
     assert isinstance(companion, Distil)
     kept = keras.models.load_model(runs.folder(source_run) / "model.keras")
     body = keras.Sequential([keras.Input(case.card.shape), *kept.layers[:-1]])
-    own = companions._standardised(body.predict(case.train.x, verbose=0))
+    own = distil._standardised(body.predict(case.train.x, verbose=0))
     np.testing.assert_allclose(companion.wanted, own, atol=1e-3)
 
 
