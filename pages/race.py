@@ -11,6 +11,7 @@ import streamlit as st
 import ui
 from panels.board import Rows, draw
 from panels.race import set_up
+from panels.rename import rename
 from tlcore import races, runs, standings, words, worker
 from tlcore.database import DamagedHome
 from tlcore.events import Story
@@ -146,15 +147,6 @@ def again(race: Race) -> None:
     except Refused as error:
         ui.refusals(error.problems)
     else:
-        st.rerun()
-
-
-@st.dialog("Rename")
-def rename(run: Run) -> None:
-    label = st.text_input("Name", run.label, max_chars=200)
-    if st.button("Save", type="primary"):
-        with suppress(UnknownRun):  # deleted by another visitor meanwhile
-            runs.rename(run.id, label)
         st.rerun()
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 import pandas as pd
 import streamlit as st
 
 import ui
+from panels.rename import rename
 from tlcore import datasets, runs, words
 from tlcore.catalogue import UnknownName
 from tlcore.datasets import Dataset
@@ -73,15 +73,6 @@ def filtered(listed: list[Run]) -> list[Run]:
     return [
         run for run in found if all(w in f"{name(run)} {run.id} {run.question}".lower() for w in wish.lower().split())
     ]
-
-
-@st.dialog("Rename")
-def rename(run: Run) -> None:
-    label = st.text_input("Name", run.label, max_chars=200)
-    if st.button("Save", type="primary"):
-        with suppress(UnknownRun):  # deleted by another visitor meanwhile
-            runs.rename(run.id, label)
-        st.rerun()
 
 
 @st.dialog("Delete for good?")
