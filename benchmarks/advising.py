@@ -24,6 +24,7 @@ from typing import Any
 import bench
 from bench import Figure, at_most
 from gain import carried_out
+from photographs import imported
 
 from tlcore import RunSpec, advice, probing, runs, worker
 
@@ -46,14 +47,7 @@ SOURCES = {
 
 def looked(spec: RunSpec, names: list[str]) -> dict[str, Any]:
     """The figures of a look."""
-    job = worker.order(runs.ADVISE, "", **probing.question(spec, names))
-    story = worker.follow(job)
-    while not story.end:
-        worker.wake()
-        worker.follow(job, story)
-    if not story.result:
-        raise SystemExit(f"the look ended as {story.end}: {story.failure}")
-    return story.result
+    return bench.answer(worker.order(runs.ADVISE, "", **probing.question(spec, names)))
 
 
 def photographs(data: Path, home: Path) -> str:
@@ -66,14 +60,7 @@ def photographs(data: Path, home: Path) -> str:
             if taken[kind] <= EACH_CLASS:
                 (home / "pictures" / kind).mkdir(parents=True, exist_ok=True)
                 (home / "pictures" / kind / Path(name).name).write_bytes(archive.read(name))
-    job = worker.order(runs.IMPORT, "", path=str(home / "pictures"), origin="pictures", size=32)
-    story = worker.follow(job)
-    while not story.end:
-        worker.wake()
-        worker.follow(job, story)
-    if not story.result:
-        raise SystemExit(f"the import ended as {story.end}: {story.failure}")
-    return str(story.result["dataset"])
+    return imported(home / "pictures", 32)
 
 
 def timed(data: Path, home: Path, small: list[str]) -> tuple[dict[str, Any], float]:

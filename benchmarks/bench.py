@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -57,6 +57,19 @@ def fresh_home(linger: float = 60.0) -> Iterator[Path]:
     finally:
         end_engines(home)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def answer(job: str) -> dict[str, Any]:
+    """What a job comes to; the exit status is 1 when it does not get there."""
+    from tlcore import worker
+
+    story = worker.follow(job)
+    while not story.end:
+        worker.wake()
+        worker.follow(job, story)
+    if not story.result:
+        raise SystemExit(f"the job {job} ended as {story.end}: {story.failure}")
+    return story.result
 
 
 def seconds(work: Callable[[], object]) -> float:

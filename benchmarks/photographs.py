@@ -33,15 +33,9 @@ BAR = 0.15
 
 
 def imported(path: Path, size: int = 96) -> str:
-    """The dataset that the zip becomes."""
+    """The dataset that a zip or a folder becomes."""
     job = worker.order(runs.IMPORT, path.name, path=str(path), origin=path.name, size=size)
-    story = worker.follow(job)
-    while not story.end:
-        worker.wake()
-        worker.follow(job, story)
-    if not story.result:
-        raise SystemExit(f"the import ended as {story.end}: {story.failure}")
-    return str(story.result["dataset"])
+    return str(bench.answer(job)["dataset"])
 
 
 def compared(spec: RunSpec) -> dict[str, Any]:
