@@ -8,10 +8,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
+from tests import browser
+from tests.browser import Server
 from tlcore import RunSpec, runs, worker
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 PRETRAINING = RunSpec(
     dataset="digits", source="none", strategy="scratch", network="small_cnn", samples_per_class=20, epochs=2,
@@ -58,6 +65,13 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settle(home)
 
 
+@pytest.fixture
+def taken_slot(lab: Path) -> Iterator[Path]:
+    """A home whose only slot is taken, so that what is asked stays in the queue."""
+    with FileLock(worker.slot_lock("train0")):
+        yield lab
+
+
 @pytest.fixture(scope="session")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A home in which :data:`PRETRAINING` was carried out, to be read only; and the run's id."""
@@ -92,3 +106,29 @@ def wait_for(lab: Path) -> Callable[..., runs.Run]:
         return runs.get(run)
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A web server whose home, shared with this process and by a module's tests, has a ready source of letters."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("browser")
+        patch.setenv("TLCORE_HOME", str(home))
+        patch.delenv("TLCORE_DATA", raising=False)
+        browser.letters_at_once()
+        with browser.serving(home) as server:
+            yield server
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with browser.chromium() as chrome:
+        yield chrome
+
+
+@pytest.fixture
+def page(chrome: Browser) -> Iterator[Page]:
+    """One visitor's tab."""
+    context = chrome.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,40 +30,8 @@ PAGES = ["Dataset", "Your data", "Advice", "Strategy", "Training", "Race", "Resu
 ALIVE = (runs.WAITING, runs.RUNNING)
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with a ready source of letters, shared by all tests here."""
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("browser")
-        patch.setenv("TLCORE_HOME", str(home))
-        patch.delenv("TLCORE_DATA", raising=False)
-        browser.letters_at_once()
-        yield home
-        browser.end_engines(home)
-
-
-@pytest.fixture(scope="module")
-def server(home: Path) -> Iterator[Server]:
-    with browser.serving(home) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with browser.chromium() as chrome:
-        yield chrome
-
-
-@pytest.fixture
-def page(chrome: Browser) -> Iterator[Page]:
-    """One visitor's tab."""
-    context = chrome.new_context(viewport={"width": 1440, "height": 900})
-    yield context.new_page()
-    context.close()
-
-
 @pytest.fixture(autouse=True)
-def quiet(home: Path) -> Iterator[None]:
+def quiet(server: Server) -> Iterator[None]:
     """What a test leaves unfinished is stopped, so that the next one finds a free engine."""
     yield
     unfinished = [run for run in runs.unfinished() if run.status in ALIVE]
@@ -168,10 +135,10 @@ def test_a_killed_server_comes_back_to_the_same_page_and_the_run_went_on(server:
     badge(page, "running").wait_for(timeout=10_000)
 
 
-def test_a_killed_engine_reads_lost_and_the_next_run_goes_on(server: Server, page: Page, home: Path) -> None:
+def test_a_killed_engine_reads_lost_and_the_next_run_goes_on(server: Server, page: Page) -> None:
     run = watch(page, server, asked(LONG.revised(seed=3)))
     following = asked(SHORT.revised(seed=3))
-    browser.end_engines(home)
+    browser.end_engines(server.home)
     badge(page, "lost").wait_for(timeout=3_000)
     page.get_by_text("The run was lost.").wait_for(timeout=3_000)
     assert runs.get(run.id).status == runs.LOST

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,32 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.skipif(bool(browser.missing()), reason=browser.missing() or "a browser is here")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose home, shared with this process, has a ready source of letters."""
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("strategies")
-        patch.setenv("TLCORE_HOME", str(home))
-        patch.delenv("TLCORE_DATA", raising=False)
-        browser.letters_at_once()
-        with browser.serving(home) as server:
-            yield server
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with browser.chromium() as chrome:
-        yield chrome
-
-
-@pytest.fixture
-def page(chrome: Browser) -> Iterator[Page]:
-    """One visitor's tab."""
-    context = chrome.new_context(viewport={"width": 1440, "height": 900})
-    yield context.new_page()
-    context.close()
 
 
 def calm(page: Page) -> None:

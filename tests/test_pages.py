@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
-from tlcore import RunSpec, runs, worker
+from tlcore import RunSpec, runs
 from tlcore.admission import admit
 from tlcore.recipes import RECIPES
 
@@ -28,13 +26,6 @@ assert page.title, "no title"
 heavy = {"keras", "tensorflow", "sklearn", "scipy"} & set(sys.modules)
 assert not heavy, heavy
 """
-
-
-@pytest.fixture
-def taken_slot(lab: Path) -> Iterator[Path]:
-    """A home whose only slot is taken, so that what is asked stays in the queue."""
-    with FileLock(worker.slot_lock("train0")):
-        yield lab
 
 
 def at(name: str) -> AppTest:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
-from tlcore import RunSpec, races, runs, worker
+from tests.test_pages import click, texts
+from tlcore import RunSpec, races, runs
 from tlcore.races import Race
 from tlcore.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = RECIPES["letters-to-digits"].specs[0]
-
-
-@pytest.fixture
-def taken_slot(lab: Path) -> Iterator[Path]:
-    """A home whose only slot is taken, so that what is asked stays in the queue."""
-    with FileLock(worker.slot_lock("train0")):
-        yield lab
 
 
 def at(address: str = "", **draft: Any) -> AppTest:
@@ -31,18 +23,6 @@ def at(address: str = "", **draft: Any) -> AppTest:
         app.query_params["race"] = address
     if draft:
         app.session_state["draft"] = SPEC.revised(**draft)
-    app.run()
-    assert not app.exception, app.exception[0].message
-    return app
-
-
-def texts(app: AppTest) -> str:
-    kinds = (app.title, app.markdown, app.caption, app.info, app.success, app.warning, app.error, app.subheader)
-    return "\n".join(element.value for kind in kinds for element in kind)
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    next(own for own in app.button if own.label.startswith(label)).click()
     app.run()
     assert not app.exception, app.exception[0].message
     return app
@@ -90,15 +70,15 @@ def test_halving_and_seeds_change_the_number_of_runs(lab: Path) -> None:
 
 
 def test_start_asks_for_exactly_what_the_form_says(taken_slot: Path) -> None:
-    app = press(at(), "Start 24 runs")
+    app = click(at(), "Start 24 runs")
     (race,) = runs.all_runs(runs.RACE)
     assert race.status == runs.WAITING and app.query_params["race"] in (race.id, [race.id])
     asked = Race.from_json(race.question)
     assert [own["strategy"] for own in asked.competitors] == [*races.USUAL] and asked.seeds == (0, 1, 2, 3, 4, 5)
     assert "Waiting for its turn" in app.get("progress")[0].proto.text and "Stop" in labels(app)
-    app = press(app, "Stop")
+    app = click(app, "Stop")
     assert runs.get(race.id).status == "stopped" and "Stopped" in texts(app)
-    app = press(app, "Another race")
+    app = click(app, "Another race")
     assert "Start 24 runs" in labels(app)
 
 
@@ -107,7 +87,7 @@ def test_a_sweep_has_every_depth(taken_slot: Path) -> None:
     app.segmented_control(key="field race kind").set_value(races.SWEEP)
     app.run()
     assert app.metric[0].value == "36" and "chain of blocks" in texts(app)
-    press(app, "Start 36 runs")
+    click(app, "Start 36 runs")
     asked = Race.from_json(runs.all_runs(runs.RACE)[0].question)
     assert asked.kind == races.SWEEP and [own["blocks"] for own in asked.competitors] == [1, 2, 3, 1, 2, 3]
 
@@ -121,7 +101,7 @@ def test_what_cannot_be_is_said_once_before_start(lab: Path) -> None:
 
 def test_a_draft_that_borrows_nothing_still_races_with_what_can_be_borrowed(taken_slot: Path) -> None:
     app = at(dataset="wine", source="none", strategy="scratch", network=None)
-    press(app, "Start 24 runs")
+    click(app, "Start 24 runs")
     asked = Race.from_json(runs.all_runs(runs.RACE)[0].question)
     assert {own["source"] for own in asked.competitors} == {"vectors_a"}
 
@@ -153,7 +133,7 @@ def test_a_race_that_was_lost_or_stopped_can_go_on(taken_slot: Path) -> None:
     name = told(race, of={0: 0.9, 1: 0.8}, gains={0: 0.08, 1: 0.02}, end="")
     app = at(name)
     assert "The race was lost" in texts(app)
-    app = press(app, "Go on with it")
+    app = click(app, "Go on with it")
     newest = runs.all_runs(runs.RACE)[0]
     assert newest.id != name and Race.from_json(newest.question) == race and newest.status == runs.WAITING
 
@@ -177,7 +157,7 @@ def test_a_race_is_found_by_either_address_and_can_be_deleted(lab: Path) -> None
     app.run()
     assert not app.exception and "#### the first" in texts(app)
     assert "#### the first" not in texts(at()) and at(second).query_params["race"] in (second, [second])
-    app = press(app, "Delete")
+    app = click(app, "Delete")
     assert "Its runs stay, with their models" in texts(app)
     runs.delete(first)  # as the dialog does, in which AppTest cannot press
     assert "There is no race" in texts(app.run())

@@ -15,23 +15,15 @@ import pytest
 import tensorflow as tf
 from conftest import until
 
+from tests.engine.test_fingerprint import built
 from tlcore import Phase, RunSpec
 from tlcore import features as kept
 from tlcore.engine import features, fingerprint, freezing
 from tlcore.engine.augmentation import Change
 from tlcore.engine.network import Network
 from tlcore.engine.teller import Stopped
-from tlcore.networks import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def built(name: str = "small_cnn", seed: int = 0, scale: float = 1 / 16, side: int = 8) -> Network:
-    keras.utils.set_random_seed(seed)
-    shape = (side, side, 1)
-    inputs = keras.Input(shape)
-    before = keras.Model(inputs, keras.layers.Rescaling(scale)(inputs))
-    return Network(NETWORKS[name].whole(shape, 10), before, shape)
 
 
 def pictures(n: int, seed: int = 0, side: int = 8) -> np.ndarray:
