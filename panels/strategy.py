@@ -160,6 +160,8 @@ def choose_beside() -> None:
     present = ui.draft().strategy
     others = [name for name, own in STRATEGIES.items() if name != present and own.copies != "nothing"]
     others = [name for name in others if name != "custom" or ui.draft().plan]
+    chosen = st.session_state.get("side_by_side", ())  # what was possible once is refused in words, at Start
+    others = [name for name in others if name in chosen or not _reason(ui.draft().revised(strategy=name))]
     st.multiselect(
         "Try side by side with", others, format_func=lambda name: STRATEGIES[name].title,
         placeholder="another strategy, if you like", **ui.remembered("side_by_side", []),

@@ -297,3 +297,10 @@ def test_advice_and_race_are_a_click_away(label: str, lab: Path) -> None:
     button.click()
     app = labelled(run(app), label)
     assert not app.exception and app.title[0].value != "Choose a strategy"
+
+
+def test_only_strategies_that_are_possible_here_are_offered_side_by_side(lab: Path) -> None:
+    app = opened(dataset="digits", source="letters", strategy="lp_ft")
+    (beside,) = [own for own in app.multiselect if own.label == "Try side by side with"]
+    assert STRATEGIES["multi_task"].title in beside.options
+    assert STRATEGIES["copy_all"].title not in beside.options  # the letters are 37 classes, the digits ten

@@ -89,6 +89,13 @@ def test_two_competitors_that_ask_the_same_are_refused():
     assert problem.field == "competitors" and "no other competitor" in problem.expected
 
 
+@pytest.mark.parametrize("own", [{"dataset": "wine"}, {"samples_per_class": 1}, {"test_share": 0.5}, {"seed": 9}])
+def test_what_could_not_be_compared_is_refused(own: dict[str, Any]):
+    text = json.dumps({**two(1).as_dict(), "competitors": [own, {"strategy": "lp_ft"}]})
+    with pytest.raises(Refused, match=f"a {next(iter(own))} of its own.*give it in the race's spec"):
+        Race.from_json(text)
+
+
 @pytest.mark.parametrize("field", ["strategy", "source"])
 def test_a_competitor_is_named_by_text(field: str):
     text = json.dumps({**two(1).as_dict(), "competitors": [{field: ["lp_ft"]}]})

@@ -30,6 +30,8 @@ USUAL = ("lp_ft", "linear_probe", "last_blocks", "fine_tune")
 """Who races where nobody says otherwise."""
 SEEDS, ENOUGH = (3, 6, 10), 6
 """Numbers of seeds to choose from, and the least that can tell a difference from chance."""
+SHARED = ("dataset", "samples_per_class", "validation_share", "test_share", "evaluate_on", "seed", "control")
+"""What all competitors have in common, or they could not be compared."""
 MOST = 2_000
 """Runs of a race: far above any sensible number, to catch slips."""
 
@@ -103,6 +105,9 @@ class Race:
         named = [own[field] for own in self.competitors for field in ("strategy", "source") if field in own]
         if strange := [own for own in named if not isinstance(own, str)]:
             found.append(Problem("competitors", strange[0], "the name of a strategy or a source", "give its name"))
+        for name in sorted({name for own in self.competitors for name in own if name in SHARED}):
+            found.append(Problem("competitors", f"a {name} of its own", f"the same {name} for all: only then can they "
+                                 "be compared", "give it in the race's spec"))  # fmt: skip
         if not self.competitors:
             found.append(Problem("strategy", "nothing", "at least one strategy to race", "choose one or more"))
         if not self.seeds or any(isinstance(own, bool) or not isinstance(own, int) for own in self.seeds):
