@@ -13,7 +13,7 @@ import bench
 
 SCRIPTS = (
     "pages", "polling", "listing", "memory", "liveness", "first_run", "telling", "gain", "importing", "photographs",
-    "whole_run", "speed", "race", "scaling", "advising",
+    "whole_run", "speed", "race", "scaling", "advising", "estimating",
 )  # fmt: skip
 
 
