@@ -23,7 +23,10 @@ def cut_points(model: keras.Model) -> list[str]:
     Operations without a layer (``x + y``) count as layers, nested models as one. The last layer is none: nothing
     comes after it. Raises ValueError for a model that is neither functional nor Sequential.
     """
-    needs, outputs = _graph(model)
+    return _points(*_graph(model))
+
+
+def _points(needs: dict[Call, list[Tensor]], outputs: list[Tensor]) -> list[str]:
     calls = Counter(name for name, _ in needs)
     wanted = Counter(tensor for needed in needs.values() for tensor in needed) + Counter(outputs)
     made: dict[Call, set[Tensor]] = {call: set() for call in needs}
@@ -47,7 +50,8 @@ def cut(model: keras.Model, ends: Sequence[tuple[str, str]]) -> list[keras.Model
     The parts share the model's layers and weights; the last one ends at the model's output. Raises ValueError for a
     layer behind which the model cannot be cut.
     """
-    possible = [*cut_points(model), _graph(model)[1][-1][0]]
+    needs, outputs = _graph(model)
+    possible = [*_points(needs, outputs), outputs[-1][0]]
     chosen = [layer for _, layer in ends]
     if chosen[-1:] != possible[-1:] or chosen != [layer for layer in possible if layer in chosen]:
         raise ValueError(
