@@ -41,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only these; the others' figures stay")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there, for docs/tables.py")
+    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw the figure of scaling.py there (SVG)")
     arguments = parser.parse_args()
     names, path = arguments.names or SCRIPTS, arguments.json
     kept = json.loads(path.read_text()) if path and path.exists() else {"figures": [], "gain": [], "photographs": {}}
@@ -49,7 +50,9 @@ def main() -> None:
         more = {name: Path(folder) / f"{name}.json" for name in ("gain", "photographs")}
         for name in names:
             options = ["--json", str(more[name])] if name in more else []
-            rows, own = measured(name, *options, *(["--all"] if name == "gain" else []))
+            options += ["--all"] if name == "gain" else []
+            options += ["--figure", str(arguments.figure)] if name == "scaling" and arguments.figure else []
+            rows, own = measured(name, *options)
             found, met = found + rows, met and own
         gain = json.loads(more["gain"].read_text())["rows"] if more["gain"].exists() else kept["gain"]
         photographs = more["photographs"]
