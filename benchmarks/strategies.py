@@ -40,13 +40,13 @@ PHOTOGRAPHS = RunSpec(
 EPOCHS = {("digits", 10): 60, ("digits", 100): 20, ("photographs", 10): 30, ("photographs", 100): 10}
 
 
-def chosen(cifar: Path, target: Path, test: int = TEST) -> None:
+def chosen(cifar: Path, target: Path, train: int = TRAIN, test: int = TEST) -> None:
     """A zip of the first so many pictures of each class, in train and test folders."""
     taken: dict[tuple[str, str], int] = {}
     with zipfile.ZipFile(cifar) as whole, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as few:
         for name in sorted(own for own in whole.namelist() if own.endswith(".jpg")):
             part, label, _ = name.split("/")
-            if taken.get((part, label), 0) < (test if part == "test" else TRAIN):
+            if taken.get((part, label), 0) < (test if part == "test" else train):
                 taken[part, label] = taken.get((part, label), 0) + 1
                 few.writestr(name, whole.read(name))
 
