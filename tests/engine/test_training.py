@@ -10,7 +10,7 @@ import pytest
 
 from tlcore import RunSpec, runs
 from tlcore.datasets import DATASETS
-from tlcore.engine import features, training
+from tlcore.engine import batches, features, training
 from tlcore.engine.network import Network
 from tlcore.engine.teller import Stopped, Teller
 from tlcore.engine.training import Examples
@@ -199,3 +199,11 @@ def test_a_teller_listens_for_the_run_that_waits_for_it(teller: Teller):
     listening._listened = listening.parent._listened = 0.0
     assert listening.stop_asked() and not child.stop_asked()
     parent[1].release()
+
+
+@pytest.mark.parametrize("most", [8, 10, 32])
+def test_no_epoch_ends_with_a_batch_of_a_few(most: int) -> None:
+    for examples in range(1, 2_000):
+        size = batches.even_batch_size(examples, most)
+        assert size <= most and (examples % size == 0 or examples % size >= size / 4)
+    assert [batches.even_batch_size(n, 32) for n in (100, 1000, 50, 20)] == [25, 32, 25, 20]

@@ -23,6 +23,10 @@ LARGEST = 64 * 2**20
 """Bytes of the largest tensor inside a network that a batch may come to where nothing is learnt."""
 
 
+LAST = 0.25
+"""Least share of a batch that the last one of an epoch may be."""
+
+
 def in_memory(x: Rows) -> bool:
     return isinstance(x, np.ndarray) and not isinstance(x, np.memmap)
 
@@ -34,13 +38,15 @@ def held(x: Rows) -> Rows:
 
 
 def even_batch_size(examples: int, most: int) -> int:
-    """The batch size nearest below ``most`` that divides the examples into batches of nearly one size.
+    """The batch size nearest below ``most`` that divides the examples into batches of nearly one size: the last one
+    holds at least :data:`LAST` of it.
 
     A last batch of a few examples ruins batch normalisation: 100 examples by 32 leave one of 4, and cost a small
     network 11 points of accuracy. Where several devices learn together each gets an equal share of it, a few examples
     more than ``most`` if need be, and none goes without in the last one.
     """
-    size, devices = -(-examples // -(-examples // most)), tf.distribute.get_strategy().num_replicas_in_sync
+    even, devices = -(-examples // -(-examples // most)), tf.distribute.get_strategy().num_replicas_in_sync
+    size = next(n for n in range(even, 0, -1) if examples % n == 0 or examples % n >= LAST * n)
     size = -(-size // devices) * devices
     while 0 < examples % size < devices:
         size += devices
