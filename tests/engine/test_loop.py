@@ -146,3 +146,13 @@ def test_examples_that_are_drawn_evenly():
     y = np.eye(2, dtype=np.float32)[[0] * 90 + [1] * 10]
     drawn = np.concatenate([batches.order(100, 0, epoch, batches.chances(y)) for epoch in range(50)])
     assert 0.45 < (drawn >= 90).mean() < 0.55
+
+
+def test_a_look_that_was_broken_off_is_not_told(parts):
+    class Impatient(Listener):
+        def on_test_batch_end(self, batch: int, logs: object = None) -> None:
+            self.model.stop_training = len(self.epochs) == 2
+
+    model, heard = built("small_cnn"), Impatient()
+    loop.fit(model, work(parts, optimizers.OPTIMIZERS["adam"](0.01)), 9, 0, [heard])
+    assert len(heard.epochs) == 3 and ["val_loss" in own for own in heard.epochs] == [True, True, False]

@@ -57,7 +57,9 @@ def fit(
         trainer.tell("on_epoch_begin", epoch)
         figures = trainer.epoch(np.asarray(work.order(first_epoch + epoch), np.int32))
         if not model.stop_training:
-            figures |= trainer.check()
+            checked = trainer.check()
+            # One that was broken off is of a part of the examples: early stopping would take it for the best epoch.
+            figures |= {} if model.stop_training else checked
         trainer.tell("on_epoch_end", epoch, figures)
         if model.stop_training:
             break

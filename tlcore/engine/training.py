@@ -97,6 +97,7 @@ def carry_out(
         try:
             material = _material(network, phase, course)
         except Stopped:
+            freezing.merge(network)
             return False
         teller("phase", arm=arm, index=index, **told(phase, network.cards, spec.lora_rank))
         teller("stage", stage="training", arm=arm, front=material.front, augmentation=names, passed_over=passed_over,
