@@ -93,10 +93,12 @@ def usage() -> list[Entry]:
     return sorted((entry for entry in found if entry), key=lambda entry: -entry.used)
 
 
-def available() -> int:
-    """Bytes that one entry could take if all others went for it."""
-    taken = sum(entry.bytes for entry in usage())
-    return min(limit(), shutil.disk_usage(_root()).free + taken - SPARE)
+def available(key: str, dtype: str) -> int:
+    """Bytes that this entry could take if all others went for it but those that are in use."""
+    entries, own = usage(), f"{key}-{dtype}"
+    staying = sum(entry.bytes for entry in entries if entry.key != own and _in_use(entry.folder))
+    going = sum(entry.bytes for entry in entries) - staying
+    return min(limit() - staying, shutil.disk_usage(_root()).free + going - SPARE)
 
 
 def clear() -> int:

@@ -65,7 +65,7 @@ def test_parts_share_what_is_known_and_twins_are_computed_once(lab: Path):
     np.testing.assert_allclose(train.rows, direct(network, 2, x[20:80]), atol=1e-5)
     np.testing.assert_allclose(validation.rows, direct(network, 2, x[:30]), atol=1e-5)
     twins = features.compute(network, 1, np.repeat(x[:5], 3, axis=0), quiet)
-    assert (twins.found, twins.computed) == (10, 5) and len(kept.usage()) == 2
+    assert (twins.found, twins.computed) == (0, 5) and len(kept.usage()) == 2
     np.testing.assert_array_equal(twins.rows[::3], twins.rows[2::3])
 
 
@@ -115,7 +115,7 @@ def test_too_many_features_are_halved(lab: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_whether_features_can_be_kept(lab: Path, monkeypatch: pytest.MonkeyPatch):
     network = built()
-    monkeypatch.setattr(kept, "available", lambda: 3 * 10**9)
+    monkeypatch.setattr(kept, "available", lambda *entry: 3 * 10**9)
     assert features.keepable(network, 2, 100) and features.keepable(network, 2, 10**6)  # 4 GB, halved, on disk
     assert not features.keepable(network, 2, 2 * 10**6)
     monkeypatch.setattr(features, "BUDGET", 0)
@@ -292,3 +292,14 @@ def test_a_rerun_is_quick(lab: Path):
         features.compute(network, 2, x, quiet)
         seconds.append(time.perf_counter() - clock)
     assert min(seconds) < 0.2
+
+
+def test_views_of_more_examples_are_not_taken_for_those_of_fewer(lab: Path):
+    """What is drawn follows from the step, and the step from how many examples there are."""
+    network, x, y = built(), pictures(96), np.eye(10, dtype=np.float32)[np.arange(96) % 10]
+    features.views(network, 2, x[:64], y[:64], Change(("mix_up",), 16, 3), 2, quiet)
+    more, labels = features.views(network, 2, x, y, Change(("mix_up",), 16, 3), 2, quiet)
+    kept.clear()
+    anew, own = features.views(network, 2, x, y, Change(("mix_up",), 16, 3), 2, quiet)
+    np.testing.assert_array_equal(labels, own)
+    np.testing.assert_allclose(more.rows, anew.rows, atol=1e-5)

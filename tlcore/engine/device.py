@@ -1,8 +1,7 @@
 """Which devices a run computes on, and in what precision.
 
 Weights are float32 everywhere and always, and so is what is kept, evaluated and exported. In mixed precision only the
-layers of a body compute in fewer bits, and only while they learn or are looked through for features: see
-:func:`narrowed`.
+layers of a body compute in fewer bits, and only while they learn: see :func:`narrowed`.
 """
 
 from __future__ import annotations
@@ -45,6 +44,7 @@ class Gpu:
 class _Chosen:
     scope: Scope
     precision: str
+    kind: str
 
 
 _chosen: ContextVar[_Chosen | None] = ContextVar("chosen", default=None)
@@ -100,7 +100,7 @@ def chosen(device: str, blocks: Sequence[Block] = ()) -> tuple[str, AbstractCont
     if device in ("gpu", "gpus") and not found:
         raise RuntimeError(f"{_backend()} sees no GPU here: choose the device 'auto' or 'cpu'")
     if not found:
-        return "CPU", computing(lambda: keras.device("cpu:0"))
+        return "CPU", computing(lambda: keras.device("cpu:0"), kind="cpu")
     several = device == "gpus" and len(found) > 1
     if several and keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"{_backend()} takes one GPU only here, and 'gpus' asks for {len(found)}: choose 'gpu'")
@@ -109,7 +109,12 @@ def chosen(device: str, blocks: Sequence[Block] = ()) -> tuple[str, AbstractCont
     names = [gpu.name for gpu in taken]
     called = f"{len(taken)} × {names[0]}" if several and len({*names}) == 1 else ", ".join(names)
     scope = together([f"GPU:{number}" for number in range(len(taken))]) if several else lambda: keras.device("gpu:0")
-    return called + ("" if bits == FLOAT32 else f", {bits.replace('_', ' ')}"), computing(scope, bits)
+    return called + ("" if bits == FLOAT32 else f", {bits.replace('_', ' ')}"), computing(scope, bits, "gpu")
+
+
+def one(device: str) -> str:
+    """The same without several devices at once, for steps that are no training and must be made by one."""
+    return "gpu" if device == "gpus" else device
 
 
 def _backend() -> str:
@@ -128,9 +133,10 @@ def together(devices: Sequence[str]) -> Scope:
 
 
 @contextmanager
-def computing(scope: Scope, bits: str = FLOAT32) -> Iterator[None]:
-    """Compute in a scope, and in a precision where :func:`narrowed` asks for it; both end with it."""
-    before = _chosen.set(_Chosen(scope, bits))
+def computing(scope: Scope, bits: str = FLOAT32, kind: str = "") -> Iterator[None]:
+    """Compute in a scope, on a ``kind`` of device, and in a precision where :func:`narrowed` asks for it; all end with
+    it."""
+    before = _chosen.set(_Chosen(scope, bits, kind))
     try:
         with scope():
             yield
@@ -146,7 +152,7 @@ def in_new_thread(make: Callable[[], Made]) -> Made:
     def there() -> Made:
         if own is None:
             return make()
-        with computing(own.scope, own.precision):
+        with computing(own.scope, own.precision, own.kind):
             return make()
 
     with ThreadPoolExecutor(1) as pool:
@@ -162,8 +168,14 @@ def precision(capability: tuple[int, int], blocks: Sequence[Block]) -> str:
     return BFLOAT16 if capability >= (8, 0) else FLOAT16
 
 
+def kind() -> str:
+    """On what is computed here: "cpu" or "gpu". They round differently."""
+    own = _chosen.get()
+    return (own.kind if own else "") or ("gpu" if gpus() else "cpu")
+
+
 def current_precision() -> str:
-    """What :func:`narrowed` would compute in here: a part of the key of whatever is computed in it and kept."""
+    """What :func:`narrowed` would compute in here."""
     own = _chosen.get()
     return own.precision if own else FLOAT32
 

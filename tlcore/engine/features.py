@@ -41,7 +41,8 @@ Make = Callable[[np.ndarray, Callable[[int], None]], np.ndarray]
 @dataclass(frozen=True)
 class Features:
     """``rows`` (n, *features): float32, or float16 where that many take too much; in memory where they are few.
-    ``found`` of the examples were known, ``computed`` were not; ``stored`` says whether they are known from now on."""
+    ``found`` of the examples were known before, ``computed`` had to be, equal ones once; ``stored`` says whether they
+    are known from now on."""
 
     rows: Rows
     found: int
@@ -51,9 +52,11 @@ class Features:
 
 @dataclass(frozen=True)
 class Found:
-    """Rows of all that was asked for, and the positions of those that had to be computed."""
+    """Rows of all that was asked for, which of them were known before, and the positions of those that had to be
+    computed: of equal ones the first."""
 
     rows: Rows
+    known: np.ndarray
     computed: np.ndarray
     stored: bool
 
@@ -61,7 +64,7 @@ class Found:
         own, computed = self.rows, int(((start <= self.computed) & (self.computed < end)).sum())
         if end - start < len(own):
             own = own.subset(np.arange(start, end)) if isinstance(own, datasets.Rows) else own[start:end]
-        return Features(own, end - start - computed, computed, self.stored)
+        return Features(own, int(self.known[start:end].sum()), computed, self.stored)
 
 
 def cut(names: Sequence[str], learning: Sequence[str]) -> int:
@@ -72,9 +75,11 @@ def cut(names: Sequence[str], learning: Sequence[str]) -> int:
 def keepable(network: Network, blocks: int, examples: int) -> bool:
     """Whether the features of so many examples behind ``blocks`` blocks can be held in memory, or kept on disk."""
     shape = _shape(network, blocks)
-    values = examples * prod(shape)
-    on_disk = values * np.dtype(kept.kind(examples, shape)).itemsize
-    return blocks == 0 or 4 * values <= BUDGET or (BUDGET > 0 and on_disk <= kept.available())
+    values, kind = examples * prod(shape), kept.kind(examples, shape)
+    if blocks == 0 or 4 * values <= BUDGET:
+        return True
+    on_disk = values * np.dtype(kind).itemsize
+    return BUDGET > 0 and on_disk <= kept.available(front(network, blocks), kind)
 
 
 def compute(network: Network, blocks: int, x: Rows, told: Told) -> Features:
@@ -90,7 +95,7 @@ def compute_each(network: Network, blocks: int, parts: Sequence[Rows], told: Tol
     whole = Joined(parts)
     if blocks == 0:
         made = batches.through(network.front(0), whole, told)
-        found = Found(made, np.arange(len(whole)), False)
+        found = Found(made, np.zeros(len(whole), bool), np.arange(len(whole)), False)
     else:
         digests = np.concatenate([of_each(part) for part in parts])
         found = _features(network, blocks, digests, lambda where: whole[where], whole, told)
@@ -224,7 +229,8 @@ def _known(
     except (OSError, Timeout):
         opened = kept.Memory(shape, kind)
     with opened as store:
-        missing = _once(digests, store.look_up(digests) < 0)
+        known = store.look_up(digests) >= 0
+        missing = _once(digests, ~known)
         found, stored = len(digests) - len(missing), True
         if found:
             told(found, len(digests))
@@ -232,11 +238,11 @@ def _known(
             stored = _made(store, spare, digests, missing, begin, most, told)
         where = store.look_up(digests)
         if (where >= 0).all():
-            return Found(store.rows(where), missing, stored)
+            return Found(store.rows(where), known, missing, stored)
         rows, here = np.empty((len(digests), *shape), kind), where >= 0
         rows[here] = store.rows(where[here])[:]
         rows[~here] = spare.rows(spare.look_up(digests[~here]))
-        return Found(rows, missing, stored)
+        return Found(rows, known, missing, stored)
 
 
 def _made(
@@ -291,5 +297,10 @@ def _of_views(digests: np.ndarray, y: np.ndarray, change: augmentation.Change, n
     recipe = digest([code, repr(change.draws.seed).encode(), structure(layers)])
     parts = [slice(at, at + BATCH) for at in range(0, len(digests), BATCH)]
     batched = [digest([recipe, digests[part].tobytes(), y[part].tobytes()]) for part in parts]
-    found = [digest([batched[at // BATCH], b"%d %d" % (view, at)]) for view in range(number) for at in range(len(y))]
+    steps = len(parts)
+    found = [
+        digest([batched[at // BATCH], b"%d %d" % (view * steps + at // BATCH, at % BATCH)])  # the step, as it is drawn
+        for view in range(number)
+        for at in range(len(y))
+    ]
     return np.array(found, digests.dtype)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from ..digests import digest
+from . import device
 from .network import Network
 
 NAMING = ("name", "keras_history", "input_layers", "output_layers")
@@ -21,11 +22,12 @@ IDLE = ("trainable", "seed", "shared_object_id")
 def front(network: Network, blocks: int) -> str:
     """What the features behind ``blocks`` blocks follow from, but the examples: equal in all processes.
 
-    Structure and weights of what stands before the cut, the shape of an example, Keras and its backend.
+    Structure and weights of what stands before the cut, the shape of an example, Keras and its backend, and whether a
+    CPU or a GPU computes.
     """
     parts = [network.preprocess, *network.blocks[:blocks]]
     weights = [np.asarray(weight).tobytes() for part in parts for weight in part.weights]
-    return digest([json.dumps(network.raw_shape).encode(), structure(parts), *weights]).hex()
+    return digest([json.dumps([network.raw_shape, device.kind()]).encode(), structure(parts), *weights]).hex()
 
 
 def structure(parts: Sequence[keras.Layer]) -> bytes:
