@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import until
+from filelock import Timeout
 from PIL import Image
 
 from tlcore import RunSpec, runs, worker
@@ -17,7 +18,7 @@ from tlcore.admission import admit, blocks
 from tlcore.datasets import DATASETS, Own, dataset, intake, library
 from tlcore.datasets.cards import Download
 from tlcore.engine import journey
-from tlcore.engine.teller import Teller
+from tlcore.engine.teller import Stopped, Teller
 from tlcore.sources import source
 from tlcore.spec import Refused
 
@@ -188,3 +189,15 @@ def test_pictures_that_cannot_be_resized_are_why(animals: Own):
     run = runs.create(admit(spec))
     assert carried_out(run).status == "failed"
     assert "could not be brought to 16 pixels" in worker.follow(run).failure["reason"]
+
+
+def test_a_stop_is_heard_while_another_engine_is_at_it(lab: Path):
+    stopped, other = (runs.create(admit(RunSpec(seed=seed))) for seed in range(2))
+    with runs.named_lock("letters"):
+        runs.ask_to_stop(stopped)
+        with pytest.raises(Stopped), journey._alone("letters", Teller(stopped)):
+            raise AssertionError("both are at it")
+    with journey._alone("letters", Teller(other)), pytest.raises(Timeout):
+        runs.named_lock("letters").acquire(timeout=0)
+    with runs.named_lock("letters").acquire(timeout=0):
+        pass

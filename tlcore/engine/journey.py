@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from filelock import Timeout
 
 from .. import __version__, admission, architectures, artefacts, comparison, evaluation, runs, worker
 from ..datasets import Damaged, Dataset, Own, dataset, split
@@ -244,12 +246,26 @@ def _source_weights(spec: RunSpec, teller: Teller) -> Path | None:
     origin = source(spec.source)
     if origin.spec is None:
         return borrow.weights(origin, teller)
-    with runs.named_lock(spec.source.replace(":", "-")):  # two engines must not train one source twice
+    with _alone(spec.source.replace(":", "-"), teller):  # two engines must not train one source twice
         own = origin.run or _trained_first(origin, teller)
     path = runs.folder(own) / "weights.npz"
     if not path.is_file():
         raise RuntimeError(f"The weights of the source {spec.source} are gone: {path} was expected. Train it again.")
     return path
+
+
+@contextmanager
+def _alone(name: str, teller: Teller) -> Iterator[None]:
+    """What only one engine does at a time; a stop is heard while another one is at it."""
+    lock = runs.named_lock(name)
+    while not lock.is_locked:
+        teller.stop_here_if_asked()
+        with suppress(Timeout):
+            lock.acquire(timeout=0.25)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _trained_first(origin: Source, teller: Teller) -> str:

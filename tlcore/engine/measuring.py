@@ -42,7 +42,7 @@ def measure(question: dict[str, Any], teller: Teller) -> dict[str, Any]:
     Gives the measurement as plain data. Takes a few seconds, most of them for building each block's graph.
     """
     base = resident()
-    name, scope = device.chosen(question["device"])
+    name, scope = device.chosen(device.one(question["device"]))
     teller("device", name=name)
     teller("stage", stage="preparing", doing="measuring the network on this computer")
     with scope:

@@ -41,7 +41,7 @@ def find(question: dict[str, Any], teller: Teller) -> dict[str, Any]:
     from . import journey  # which knows this module's caller
 
     spec = admission.admit(RunSpec.from_json(json.dumps(question)))
-    name, scope = device.chosen(spec.device)
+    name, scope = device.chosen(device.one(spec.device))
     teller("device", name=name)
     with scope:
         blocks = admission.blocks(spec)
