@@ -56,6 +56,7 @@ def test_a_race_travels_through_json_unchanged():
                 b'"competitors": [{}], "seeds": [1, 1]', b'"competitors": [], "seeds": [1]',
                 b'"competitors": [{}, {}], "seeds": [1]', b'"competitors": [{}], "seeds": "12"',
                 b'"competitors": [{}], "seeds": [1], "kind": "run"',
+                b'"competitors": [{"strategy": "lp_ft"}], "seeds": [1], "kind": "sweep"',
             )
         ),
     ],
@@ -192,7 +193,7 @@ def test_a_run_that_failed_counts_as_none():
 
 def said(gains: dict[int, list[float]]) -> str:
     n = len(gains[0])
-    race = two(n)
+    race = races.between(SPEC, ["linear_probe", "fine_tune", "lp_ft"][: len(gains)], ["letters"], range(n))
     told = story(race, {(p, s): 0.5 + 0.01 * s + g for p, own in gains.items() for s, g in enumerate(own)})
     rows = standings.leaderboard(race, told)
     return words.race_sentence(rows, [standings.duel(rows[0], row) for row in rows[1:]])
@@ -200,13 +201,16 @@ def said(gains: dict[int, list[float]]) -> str:
 
 def test_words_claim_what_six_seeds_show_and_no_more():
     clear = said({0: [0.10, 0.11, 0.12, 0.10, 0.11, 0.12], 1: [0.01, 0.02, 0.01, 0.02, 0.01, 0.02]})
-    assert clear.startswith("Over 6 seeds, “Linear probe” gained +11 points over training from scratch (95 % interval ")
+    assert clear.startswith("Over 6 seeds, “Linear probe” gained 11 points over training from scratch (95 % interval ")
     assert "a significant difference. It did better than “Fine-tuning”." in clear
     alike = said({0: [0.10, 0.11, 0.12, 0.10, 0.11, 0.12], 1: [0.11, 0.10, 0.11, 0.10, 0.11, 0.12]})
     assert "“Fine-tuning” cannot be told apart from it." in alike
     few = said({0: [0.10, 0.11, 0.12], 1: [0.01, 0.02, 0.01]})
     assert "Below six seeds" in few and "better than" not in few and "told apart" not in few
-    assert "lost −" in said({0: [-0.1] * 6, 1: [-0.2] * 6})
+    assert "lost 10 points against" in said({0: [-0.1] * 6, 1: [-0.2] * 6})
+    assert "comparisons" not in clear
+    several = said({0: [0.10, 0.11, 0.12, 0.10, 0.11, 0.12], 1: [0.01] * 6, 2: [0.02] * 6})
+    assert "These are 2 comparisons: one in twenty looks clear by chance alone." in several
 
 
 def test_words_about_depth():
@@ -223,6 +227,9 @@ def test_words_about_depth():
     assert "Deeper ones know too much of the old task: with all 3 it is 60.5%" in sentence
     assert "Learning on, all 3 blocks did best: 88.5%" in sentence and "2 seeds: read the shape" in sentence
     assert "clear difference from scratch" not in sentence
+    alone = story(race, {(p, 0): value for p, value in means.items()})
+    once = words.depth_sentence(standings.by_depth(standings.leaderboard(race, alone), race))
+    assert "Copying all 3 makes no clear difference" in once and "1 seed: read the shape" in once
     noisy = story(race, {(p, s): 0.5 + (0.3 if s else 0.02) for p in range(6) for s in range(2)})
     unclear = words.depth_sentence(standings.by_depth(standings.leaderboard(race, noisy), race))
     assert "None of this is a clear difference from scratch." in unclear
@@ -290,6 +297,11 @@ def test_the_command_waits_and_prints_the_leaderboard(
     printed = capsys.readouterr().out
     assert "1      " in printed and "Below six seeds" in printed and "race?race=" in printed
     assert len(runs.all_runs()) == 4 + 1
+    race = runs.all_runs(runs.RACE)[0].id
+    assert main(["races"]) == 0 and race in capsys.readouterr().out
+    assert main(["show", race]) == 0 and "Below six seeds" in capsys.readouterr().out
+    assert main(["delete", race]) == 0 and "its runs stay" in capsys.readouterr().out
+    assert len(runs.all_runs()) == 4 + 1
 
 
 @pytest.mark.parametrize(
@@ -298,7 +310,10 @@ def test_the_command_waits_and_prints_the_leaderboard(
         ("race --seeds 0", "'0'"), ("race --seeds six", "'six'"), ("race --strategies lpft", "did you mean 'lp_ft'?"),
         ("race --sweep --halving", "sweep"), ("race --race missing.json", "'missing.json'"),
         ("race --sources leters", "did you mean 'letters'?"), ("race --strategies lp_ft,lp_ft", "each competitor once"),
-        ("race --seed 3 --epochs 1", "choose more epochs"),
+        ("race --seed 3 --epochs 1", "choose more epochs"), ("race --seed x", "received 'x'"),
+        ("race --sweep --image-size x", "received 'x'"), ("race --strategy lora", "--strategies"),
+        ("race --no-control", "no_control"), ("race --strategies ,", "received ','"),
+        ("race --race race.json --seeds 3", "seeds: received '3'"),
     ],
 )  # fmt: skip
 def test_the_command_refuses_in_one_line(argv: str, received: str, lab: Path, capsys: pytest.CaptureFixture[str]):

@@ -36,6 +36,7 @@ LISTS = {
     "runs": ("List all runs, newest first.",
              ("run", "when", "status", "dataset", "source", "strategy", "seed", "accuracy", "gain", "label"),
              listings.all_runs),
+    "races": ("List all races, newest first.", ("race", "when", "status", "runs", "label"), listings.all_races),
 }  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         received, (message, program) = console.short(shlex.join(argv)), error.args
         return _ended(f"arguments: received {received}, expected something else ({message}); see '{program} --help'", 2)
     except KeyboardInterrupt:
-        return _ended("interrupted; runs that were started go on or stop by themselves, see 'runs'", 130)
+        return _ended("interrupted; what was started goes on or stops by itself, see 'runs' and 'races'", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
         return 1
@@ -89,7 +90,7 @@ def _refusal(error: Exception) -> str:
     if not isinstance(error, Refused):
         return str(error)
     return "; also ".join(
-        f"{p.field}: received {console.short(p.received)}, expected {console.cut(p.expected, 400)}; {p.remedy}"
+        f"{p.field}: received {console.short(p.received)}, expected {console.cut(p.expected, 1_000)}; {p.remedy}"
         for p in error.problems
     )
 
@@ -142,16 +143,19 @@ def _parser() -> tuple[Parser, dict[str, list[str]]]:
     for name, (sentence, columns, rows) in LISTS.items():
         add(name, partial(_list, columns, rows), sentence)
     add("features", show_features, "List what frozen networks have computed, kept so that none computes it again.")
-    add("show", show, "Show a run: its question, plan and answer.", takes="RUN")
+    add("show", show, "Show a run: its question, plan and answer; or a race.", takes="RUN")
     add("stop", stop, "Ask a run to stop; what it has learnt is kept.", takes="RUN")
-    add("delete", delete, "Remove a run that is over and its model, or an imported dataset.", takes="RUN")
+    add("delete", delete, "Remove a run that is over and its model, a race, or an imported dataset.", takes="RUN")
     add("fetch", fetch, "Download a dataset, or a source network, now.", takes="NAME")
     return parser, options
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print a run's question, plan, answer and receipt."""
+    """Print a run's question, plan, answer and receipt, or a race's leaderboard."""
     one = runs.get(arguments.run)
+    if one.task == runs.RACE:
+        racing.tell(one, arguments.json)
+        return 0
     if one.task not in (runs.TRAIN, runs.SOURCE):
         raise UnknownRun(arguments.run)
     if arguments.json:
@@ -192,8 +196,10 @@ def delete(arguments: argparse.Namespace) -> int:
         library.delete(arguments.run)
         print(f"dataset {arguments.run} and all its versions were deleted")
         return 0
+    is_race = runs.get(arguments.run).task == runs.RACE
     runs.delete(arguments.run)
-    print(f"run {arguments.run} and its model were deleted")
+    what = f"race {arguments.run} was deleted; its runs stay, with their models" if is_race else ""
+    print(what or f"run {arguments.run} and its model were deleted")
     return 0
 
 

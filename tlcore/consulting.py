@@ -63,8 +63,11 @@ def _asked(arguments: argparse.Namespace) -> RunSpec:
 
 def _sources(arguments: argparse.Namespace, spec: RunSpec) -> list[str]:
     """The named ones, checked; else the usual. Raises Refused where there are none."""
-    if arguments.sources:
-        names = [name.strip() for name in arguments.sources.split(",") if name.strip()]
+    if arguments.sources is not None:
+        names = [*dict.fromkeys(name.strip() for name in arguments.sources.split(",") if name.strip())]
+        if not names:
+            raise Refused(Problem("sources", arguments.sources, "names with commas between them", "give one, or leave "
+                                  "it out"))  # fmt: skip
         for name in names:
             admission.admit(spec.revised(source=source(name).name, strategy="linear_probe", network=None))
         return names
@@ -99,9 +102,11 @@ def _told(spec: RunSpec, own: Advice, figures: dict[str, Any]) -> None:
     )  # fmt: skip
     for left in figures["left_out"]:
         print(f"left out: {left['reason']}")
-    changes = " ".join(f"--{field.replace('_', '-')} {value}" for field, value in own.spec_changes.items())
-    amount = spec.samples_per_class or "all"
-    print(f"\nTry it: python -m tlcore run --dataset {spec.dataset} --samples-per-class {amount} {changes}")
+    looked_at = {"dataset": spec.dataset, "samples_per_class": spec.samples_per_class or "all", "seed": spec.seed}
+    settings = {"epochs": spec.epochs, "batch_size": spec.batch_size, "learning_rate": spec.learning_rate}
+    asked = {**looked_at, **settings, **own.spec_changes}
+    options = " ".join(f"--{field.replace('_', '-')} {value}" for field, value in asked.items())
+    print(f"\nTry it: python -m tlcore run {options}")
 
 
 def _share(cut: dict[str, Any]) -> str:

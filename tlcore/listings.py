@@ -10,6 +10,7 @@ from typing import Any
 from . import datasets as all_datasets
 from . import features, runs
 from .datasets import Damaged
+from .races import Race
 from .recipes import RECIPES
 from .runs import Run
 from .sources import everything
@@ -62,6 +63,19 @@ def kept_features() -> Iterator[dict[str, Any]]:
             "name": entry.title, "rows": entry.rows, "megabytes": round(entry.bytes / 1e6, 1),
             "used": datetime.fromtimestamp(entry.used).astimezone(), "bytes": entry.bytes, "key": entry.key,
             "about": entry.about,
+        }  # fmt: skip
+
+
+def all_races() -> Iterator[dict[str, Any]]:
+    """What ``races`` lists."""
+    for run in runs.all_runs(runs.RACE):
+        try:
+            total = Race.from_json(run.question).total
+        except Refused:  # asked by a version that knew other fields
+            total = None
+        yield {
+            "race": run.id, "when": datetime.fromtimestamp(run.created).astimezone(), "status": run.status,
+            "runs": total, "label": run.label,
         }  # fmt: skip
 
 

@@ -55,7 +55,8 @@ class Race:
     @classmethod
     def from_json(cls, text: str | bytes) -> Race:
         """The race that :meth:`to_json` wrote. Raises :class:`Refused` for anything else."""
-        expected = Problem("race", str(text)[:40], "a race in JSON: spec, competitors and seeds", "export one from a "
+        shown = text.decode(errors="replace") if isinstance(text, bytes) else text
+        expected = Problem("race", shown[:40], "a race in JSON: spec, competitors and seeds", "export one from a "
                            "race")  # fmt: skip
         try:
             fields = json.loads(text)
@@ -114,6 +115,11 @@ class Race:
             found.append(Problem("seeds", list(self.seeds), "one or more whole numbers", "give at least one"))
         elif len(set(self.seeds)) < len(self.seeds):
             found.append(Problem("seeds", list(self.seeds), "each seed once", "take the others away"))
+        if self.kind == SWEEP and any(
+            own.get("strategy") not in (FROZEN, TUNED) or type(own.get("blocks")) is not int for own in self.competitors
+        ):
+            found.append(Problem("competitors", "others", f"{FROZEN!r} and {TUNED!r}, each with its number of blocks, "
+                                 "in a sweep", f"make it a {RACE!r}"))  # fmt: skip
         written = [json.dumps(own, sort_keys=True, default=str) for own in self.competitors]
         if len(set(written)) < len(written):
             twice = next(own for own in written if written.count(own) > 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import asking, console, live, races, runs, standings, words, worker
 from .races import Race
+from .runs import Run
 from .spec import Problem, Refused
 
 COLUMNS = ("place", "competitor", "seeds", "validation", "test", "gain", "95 % interval", "")
@@ -38,32 +39,45 @@ def race(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         print(f"race {name}: {words.count(asked.total)} runs", flush=True)
     interrupted = live.watch([name], arguments.json)
-    ended, story = runs.get(name), worker.follow(name)
-    rows = standings.leaderboard(asked, story)
-    if arguments.json:
-        print(json.dumps({"race": name, "status": ended.status, "question": asked.as_dict(), "rows": rows,
+    ended = runs.get(name)
+    tell(ended, arguments.json)
+    if why := console.reason(ended.status, worker.follow(name)):
+        console.complain(f"race {name} {ended.status}: {why}")
+    return 130 if interrupted else int(ended.status != "finished")
+
+
+def tell(run: Run, as_json: bool) -> None:
+    """Print a race's leaderboard and what it says. Raises Refused for one of another version."""
+    asked, name = Race.from_json(run.question), run.id
+    rows = standings.leaderboard(asked, worker.follow(name))
+    if as_json:
+        print(json.dumps({"race": name, "status": run.status, "question": asked.as_dict(), "rows": rows,
                           "verdict": _verdict(asked, rows)}, allow_nan=False))  # fmt: skip
     else:
         console.table(COLUMNS, [_cells(place, row) for place, row in enumerate(rows, 1)])
         print(f"\n{_verdict(asked, rows)}")
         print(f"In the browser: streamlit run app.py, then open http://localhost:8501/race?race={name}")
-    if why := console.reason(ended.status, story):
-        console.complain(f"race {name} {ended.status}: {why}")
-    return 130 if interrupted else int(ended.status != "finished")
 
 
 def _asked(arguments: argparse.Namespace) -> Race:
     """The race that the person described. Raises Refused."""
     if arguments.race is not None:
+        _alone(arguments)
         path = Path(arguments.race)
         if not path.is_file() or path.stat().st_size > 20 * asking.SPEC_SIZE:
             raise Refused(Problem("race", arguments.race, "a file with a race", "export one and name that file"))
         return Race.from_json(path.read_bytes())
     if not arguments.seeds.isdecimal() or not 1 <= int(arguments.seeds) <= races.MOST:
         raise Refused(Problem("seeds", arguments.seeds, f"a whole number from 1 to {races.MOST:,}", "choose one"))
+    for option, instead in (("strategy", "name who races with --strategies"), ("no_control", "leave it out")):
+        if getattr(arguments, option):
+            raise Refused(Problem(option, getattr(arguments, option), "several strategies, each beside its control",
+                                  instead))  # fmt: skip
     spec = asking.questions(arguments)[0]
+    if problems := spec.problems():
+        raise Refused(*problems)
     seeds = range(spec.seed, spec.seed + int(arguments.seeds))
-    sources = _names(arguments.sources) or [spec.source]
+    sources = _names("sources", arguments.sources) or [spec.source]
     if arguments.sweep:
         if arguments.strategies or arguments.halving or len(sources) > 1:
             raise Refused(Problem("sweep", "strategies, several sources or halving beside it", "one source and nothing "
@@ -71,12 +85,24 @@ def _asked(arguments: argparse.Namespace) -> Race:
         if sources != [spec.source]:
             spec = spec.revised(source=sources[0], network=None, image_size=None)
         return races.sweep(spec.revised(strategy=races.TUNED, blocks=1), seeds)
-    strategies = _names(arguments.strategies) or [*races.USUAL]
+    strategies = _names("strategies", arguments.strategies) or [*races.USUAL]
     return races.between(spec, strategies, sources, seeds, halving=arguments.halving)
 
 
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+def _alone(arguments: argparse.Namespace) -> None:
+    """A race from a file says everything itself. Raises Refused for any other option beside it."""
+    usual = {"seeds": str(races.ENOUGH), "race": arguments.race, "label": arguments.label, "json": arguments.json}
+    for option, value in vars(arguments).items():
+        if option != "command" and value not in (None, False, usual.get(option)):
+            raise Refused(Problem(option, value, "nothing beside --race but --label and --json", "leave it out, or "
+                                  "change the file"))  # fmt: skip
+
+
+def _names(option: str, text: str | None) -> list[str]:
+    found = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not found:
+        raise Refused(Problem(option, text, "names with commas between them", "give one, or leave it out"))
+    return found
 
 
 def _verdict(asked: Race, rows: list[dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .. import admission, races, runs, standings
+from .. import __version__, admission, races, runs, standings
 from ..events import Story
 from ..races import Race
 from ..spec import Refused
@@ -51,7 +51,7 @@ def _member(race: Race, place: int, seed: int, name: str, teller: Teller) -> dic
     who = {"competitor": place, "seed": seed}
     spec = admission.admit(race.question(place, seed))
     run = runs.finished_with(spec)
-    if run:
+    if run and (runs.get(run).result or {}).get("version") == __version__:  # others may compute otherwise
         teller("member", **who, run=run, taken=True)
     else:
         begun, lock = runs.begin(spec, f"Race: {name}, seed {seed}", runs.TRAIN)
