@@ -12,7 +12,7 @@ from panels import job
 from tlcore import admission, advice, charts, datasets, probing, recipes, runs, words, worker
 from tlcore.advice import Advice
 from tlcore.runs import Run
-from tlcore.sources import IMAGENET, Source
+from tlcore.sources import IMAGENET, NONE, Source
 from tlcore.spec import Refused, RunSpec
 from tlcore.strategies import STRATEGIES
 
@@ -50,7 +50,7 @@ def choose_sources(spec: RunSpec, offered: dict[str, Source]) -> list[Source]:
     chosen = st.multiselect(
         "Networks to borrow from", [*here], format_func=lambda name: here[name].title if name in here else name,
         placeholder="choose one or more", max_selections=MOST_SOURCES,
-        **ui.remembered(key, probing.begun_with(spec, here)),
+        **ui.remembered(key, probing.begun_with(spec, here)[:MOST_SOURCES]),
         help="Each has learnt something else. The look shows which of them already tells your classes apart.",
     )  # fmt: skip
     away = [own for name, own in offered.items() if name not in here]
@@ -123,7 +123,11 @@ def recommendation(spec: RunSpec, own: Advice) -> None:
             st.markdown(f":gray[{ui.plain(own.confidence)}" + (f" Sets {', '.join(settings)}.]" if settings else "]"))
     st.caption("A recommendation is a first guess, by thresholds that are ours. The proof is a race of strategies on "
                "your own data.")  # fmt: skip
-    if st.button("Race them", icon=":material/flag:", type="tertiary"):
+    if st.button("Race strategies", icon=":material/flag:", type="tertiary"):
+        best = own.spec_changes["source"] if own.spec_changes["source"] != NONE else own.ranking[0].source
+        if spec.source != best:
+            ui.borrow_from(best)
+        ui.open_race("")
         ui.go("race")
 
 

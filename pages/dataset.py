@@ -119,7 +119,7 @@ def division(dataset: Dataset) -> None:
         st.slider(
             "Share for validation",
             0.05,
-            0.4,
+            0.5,
             step=0.05,
             format="percent",
             **ui.field("validation_share"),
@@ -131,7 +131,7 @@ def division(dataset: Dataset) -> None:
             st.slider(
                 "Share for the test",
                 0.05,
-                0.4,
+                0.5,
                 step=0.05,
                 format="percent",
                 **ui.field("test_share"),

@@ -32,7 +32,8 @@ def verdict(run: Run, result: dict[str, Any], repeats: list[Run]) -> None:
     if len(gains) > 1:
         gain = evaluation.over_seeds([*gains.values()])
         sentence, own = seeds_sentence(gain), sentence
-    if gain is None or gain["interval"][0] <= 0 <= gain["interval"][1]:
+    unsure = len(gains) > 1 and not gain["significant"]
+    if gain is None or unsure or gain["interval"][0] <= 0 <= gain["interval"][1]:
         st.info(f"**{ui.plain(sentence)}**", icon=":material/balance:")
     elif gain["interval"][0] > 0:
         st.success(f"**{ui.plain(sentence)}**", icon=":material/trending_up:")

@@ -61,6 +61,7 @@ def ask_first() -> None:
         if st.button("What should I do?", icon=":material/lightbulb:", help="A look at your examples, and advice."):
             ui.go("advice")
         if st.button("Race several", icon=":material/flag:", help="Strategies, sources and seeds side by side."):
+            ui.open_race("")
             ui.go("race")
         load_spec()
 

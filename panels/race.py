@@ -77,9 +77,12 @@ def whom(one: bool) -> list[str]:
         return offered.get(name, name)
 
     if one:
-        chosen = st.selectbox("Borrow from", list(offered), format_func=called, index=list(offered).index(usual[0]))
+        last = ui.recall("sweep source")
+        at = list(offered).index(last if last in offered else usual[0])
+        chosen = st.selectbox("Borrow from", list(offered), format_func=called, index=at)
+        ui.remember("sweep source", chosen)
         return [chosen] if chosen else []
-    kept = [name for name in ui.recall("race sources") or usual if name in offered]
+    kept = [name for name in ui.recall("race sources") or () if name in offered] or usual
     several = st.multiselect(
         "Borrow from", list(offered), default=kept, format_func=called, key=f"race sources {hash(tuple(offered))}",
         placeholder="a network, or several", help="With several, each strategy races with each of them.",
@@ -125,7 +128,8 @@ def how_often() -> int:
     if seeds < ENOUGH:
         st.caption("A first look. The same winner every time could still be chance: six seeds are needed to say more.")
     else:
-        st.caption(f"With {'six' if seeds == ENOUGH else seeds} seeds a difference can be told from chance.")
+        number, all_of_them = ("six", ", if all six point the same way") if seeds == ENOUGH else (seeds, "")
+        st.caption(f"With {number} seeds a difference can be told from chance{all_of_them}.")
     return seeds
 
 
@@ -187,7 +191,7 @@ def meaning(race: Race, sources: int) -> None:
     st.caption(by + (f"; {count(len(race.questions))} if nobody left early" if race.halving else ""))
     st.caption(
         "One after the other, on this computer, whether or not this page is open. The training from scratch that all "
-        "are measured against is done once a seed, and runs that you have made already are taken as they are."
+        "are measured against is done once for each network and seed, and runs that are there already are taken."
     )
 
 

@@ -253,3 +253,25 @@ def test_what_is_ticked_does_not_slip_to_another_run(source_run: str) -> None:
     key = at("runs").dataframe[0].proto.id
     runs.create(RunSpec())
     assert at("runs").dataframe[0].proto.id != key
+
+
+def test_every_share_that_may_be_asked_for_can_be_shown(lab: Path) -> None:
+    app = AppTest.from_file(str(ROOT / "pages/dataset.py"))
+    app.session_state["draft"] = RunSpec(validation_share=0.5, test_share=0.5)
+    app.run()
+    assert not app.exception
+    assert [own.value for own in app.slider if own.label.startswith("Share")] == [0.5, 0.5]
+
+
+def test_the_colour_of_several_seeds_claims_no_more_than_their_words(source_run: str) -> None:
+    """An interval above zero beside a sign-flip test that is not significant: one gain of six is a loss."""
+    result = runs.get(source_run).result or {}
+    for seed, gain in enumerate((0.035, 0.03, 0.028, 0.02, 0.012, -0.002)):
+        spec = RunSpec(source="letters", strategy="linear_probe", samples_per_class=5, seed=seed)
+        run = runs.create(admit(spec))
+        told = {"control": result["test"], "gain": {"gain": gain, "interval": [gain - 0.01, gain + 0.01]}}
+        runs.tell(run, "started", pid=1)
+        runs.tell(run, "result", **{**result, **told})
+        runs.tell(run, "finished", seconds=result["seconds"])
+    app = at("results")
+    assert "not significant" in app.info[0].value and not app.success

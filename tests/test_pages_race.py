@@ -189,3 +189,22 @@ def test_races_are_reached_from_the_list_of_runs(source_run: str) -> None:
     app = AppTest.from_file(str(ROOT / "pages/runs.py")).run()
     assert not app.exception
     assert any("1 competitor · 2 seeds" in own.label for own in app.button)
+
+
+def test_another_dataset_finds_a_source_that_fits_it(taken_slot: Path) -> None:
+    app = at(dataset="digits", source="letters")
+    app.session_state["draft"] = SPEC.revised(dataset="wine", source="none", strategy="scratch", network=None)
+    app.run()
+    (sources,) = [own for own in app.multiselect if own.label == "Borrow from"]
+    assert not app.exception and sources.value == ["vectors_a"]
+
+
+def test_the_sweep_remembers_its_source(lab: Path) -> None:
+    app = at(dataset="digits")
+    for kind in (races.SWEEP, races.RACE, races.SWEEP):
+        app.segmented_control(key="field race kind").set_value(kind)
+        app.run()
+        if kind == races.SWEEP and app.selectbox[0].value == "letters":
+            app.selectbox[0].set_value("mnist")
+            app.run()
+    assert app.selectbox[0].value == "mnist"

@@ -13,7 +13,7 @@ from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from tests.test_estimates import MEASURED
-from tlcore import RunSpec, admission, estimates, runs, worker
+from tlcore import RunSpec, admission, estimates, races, runs, worker
 from tlcore.spec import Phase
 from tlcore.strategies import STRATEGIES
 
@@ -304,3 +304,13 @@ def test_only_strategies_that_are_possible_here_are_offered_side_by_side(lab: Pa
     (beside,) = [own for own in app.multiselect if own.label == "Try side by side with"]
     assert STRATEGIES["multi_task"].title in beside.options
     assert STRATEGIES["copy_all"].title not in beside.options  # the letters are 37 classes, the digits ten
+
+
+def test_race_several_opens_the_form_and_no_old_race(lab: Path) -> None:
+    spec = RunSpec(network="small_cnn")
+    runs.create(races.between(spec, ["lp_ft"], ["letters"], [0]).as_dict(), task=runs.RACE)
+    app = run(AppTest.from_file(str(Path(PAGE).parents[1] / "app.py")))
+    (button,) = [own for own in app.button if own.label.startswith("Next")]
+    button.click()
+    app = labelled(run(app), "Race several")
+    assert any(own.label.startswith("Start") for own in app.button) and "race" not in app.query_params
