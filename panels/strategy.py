@@ -19,7 +19,7 @@ from tlcore.strategies import STRATEGIES, Strategy
 
 GROUPS = tuple(dict.fromkeys(strategy.group for strategy in STRATEGIES.values()))
 ABOUT = {
-    "First choices": "Four that are right most of the time. Begin here.",
+    "First choices": "Four to begin with.",
     "Rates by depth": "What stands near the picture is general and moves slowly; what stands near the answer moves "
     "fast.",
     "Few numbers learn": "Nearly all that was borrowed stays; a few numbers in every block adapt it.",

@@ -35,7 +35,8 @@ def test_the_ends_of_a_range_are_in_it_and_what_lies_beyond_is_not(field: str):
     for value in (kind(least - step), kind(most + step)):
         (problem,) = RunSpec(**{field: value}).problems()
         assert problem.field == field and problem.received == value
-        assert f"{least:g} to {most:g}" in problem.expected and field in problem.remedy
+        said = f"{least:,} to {most:,}" if kind is int else f"{least:g} to {most:g}"
+        assert said in problem.expected and field in problem.remedy
 
 
 @pytest.mark.parametrize("value", ["5", True, float("nan"), None, [3]])

@@ -282,7 +282,13 @@ def _range_problem(name: str, value: Any) -> Problem | None:
     right = isinstance(value, int) if kind is int else isinstance(value, int | float)
     if right and not isinstance(value, bool) and least <= value <= most:
         return None
-    return Problem(name, value, f"{wanted} from {least:g} to {most:g}", f"give {name} a value in that range")
+    return Problem(
+        name, value, f"{wanted} from {_number(least)} to {_number(most)}", f"give {name} a value in that range"
+    )
+
+
+def _number(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def _choice_problem(name: str, value: object, choices: dict[str, str]) -> Problem | None:

@@ -187,7 +187,7 @@ STRATEGIES = Catalogue(
             ),
             Strategy(
                 "bias_only", "Biases only",
-                "Trains the head and the body's biases, a thousandth of its numbers; all its kernels stay.",
+                "Trains the head and the body's biases, at most about a hundredth of it; all its kernels stay.",
                 "Many small tasks from one source: each needs little more than its head.",
                 _only("biases", "biases and head"), FEW, reference="BitFit: Ben Zaken et al., 2021, arXiv:2106.10199",
             ),
@@ -200,7 +200,7 @@ STRATEGIES = Catalogue(
             Strategy(
                 "lora", "Low-rank adapters",
                 "Each kernel stays; beside it a narrow detour of a few numbers learns, and is merged at the end.",
-                "Large sources and little memory; close to fine-tuning with far fewer numbers.",
+                "Very large sources and little memory. On small networks it stays behind fine-tuning.",
                 _only("adapters", "adapters and head"), FEW, reference="LoRA: Hu et al., 2021, arXiv:2106.09685",
                 takes=("lora_rank", "lora_alpha"),
             ),

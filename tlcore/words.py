@@ -66,8 +66,8 @@ def race_sentence(rows: Sequence[dict[str, Any]], duels: Sequence[dict[str, Any]
     if gain is None:
         said += f"came first: {first['accuracy']:.1%} of the test examples right."
     else:
-        verb = "gained" if gain["mean"] >= 0 else "lost"
-        said += f"{verb} {points(gain['mean'])} over training from scratch{_certainty(gain)}"
+        verb, beside = ("gained", "over") if gain["mean"] >= 0 else ("lost", "against")
+        said += f"{verb} {points(abs(gain['mean'])).lstrip('+')} {beside} training from scratch{_certainty(gain)}"
     if n < 6:
         return f"{said} Below six seeds no difference can be called significant."
     sure = [(row["name"], duel) for row, duel in zip(rows[1:], duels, strict=True) if duel and duel["seeds"] >= 6]
@@ -79,6 +79,8 @@ def race_sentence(rows: Sequence[dict[str, Any]], duels: Sequence[dict[str, Any]
     ):  # fmt: skip
         if names:
             said += " " + what.format(listed([_quoted(name) for name in names]))
+    if len(sure) > 1 and any(duel["significant"] for _, duel in sure):
+        said += f" These are {len(sure)} comparisons: one in twenty looks clear by chance alone."
     return said
 
 
@@ -109,7 +111,7 @@ def depth_sentence(found: dict[str, Any]) -> str:
     said = f"Kept frozen, {_first(frozen['blocks'], depth)} did best: {frozen['accuracy']:.1%}{scratch}."
     if frozen is deepest:
         said += " No block is too special to be used just as it was borrowed."
-    elif deepest["high"] < frozen["low"]:
+    elif deepest["high"] < frozen["low"] and min(deepest["seeds"], frozen["seeds"]) > 1:
         said += f" Deeper ones know too much of the old task: with all {depth} it is {deepest['accuracy']:.1%}."
     else:
         said += f" Copying all {depth} makes no clear difference ({deepest['accuracy']:.1%})."
@@ -156,7 +158,10 @@ def front_sentence(stage: dict[str, Any]) -> str:
     """What becomes of the frozen blocks while a phase trains; ``stage`` is the event's. Nothing where all learns."""
     match stage.get("front"):
         case "along":
-            return "The frozen blocks run along in every step: nothing of changing pictures can be kept."
+            changing = "nothing of changing pictures can be kept"
+            return "The frozen blocks run along in every step: " + (
+                f"{changing}." if stage.get("augmentation") else "what they see would take too much room to keep."
+            )
         case "kept":
             views, known = stage.get("views", 0), stage.get("known", 0)
             said = "What the frozen blocks see is computed once and kept"
