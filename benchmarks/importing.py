@@ -116,8 +116,8 @@ def main() -> None:
         [
             Figure("bare loop: 60,000 JPEG files from a zip to 96 px, median of 3", amount(loop, "s")),
             Figure("the import of the same zip, median of 3", amount(own, "s")),
-            Figure("its speed against the bare loop's", f"{ratio:.2f}", f"≥ {BAR:g}", ratio >= BAR),
-            at_most(f"most memory of all its processes, weighed for {watched:.0f} s", memory, MEMORY, "MB"),
+            Figure("importing: speed against a bare loop's", f"{ratio:.2f}", f"≥ {BAR:g}", ratio >= BAR),
+            at_most(f"importing: most memory of all processes, weighed for {watched:.0f} s", memory, MEMORY, "MB"),
         ]
     )
 

@@ -60,7 +60,10 @@ def main() -> None:
     print(f"On {bench.machine()}\n")
     print(bench.table((*bench.COLUMNS, "benchmark"), found))
     if path:
-        new = [[what, value, bar, script] for what, value, bar, _, script in found]
+        new = [
+            [what, value, f"{bar}: missed" if met == "MISSED" else bar, script]
+            for what, value, bar, met, script in found
+        ]
         old = [row for row in kept["figures"] if row[3].removesuffix(".py") not in names]
         rows = sorted(old + new, key=lambda row: SCRIPTS.index(row[3].removesuffix(".py")))
         path.write_text(
