@@ -61,8 +61,8 @@ def main() -> None:
     print(bench.table((*bench.COLUMNS, "benchmark"), found))
     if path:
         new = [
-            [what, value, f"{bar}: missed" if met == "MISSED" else bar, script]
-            for what, value, bar, met, script in found
+            [what, value, f"{bar}: missed" if verdict == "MISSED" else bar, script]
+            for what, value, bar, verdict, script in found
         ]
         old = [row for row in kept["figures"] if row[3].removesuffix(".py") not in names]
         rows = sorted(old + new, key=lambda row: SCRIPTS.index(row[3].removesuffix(".py")))

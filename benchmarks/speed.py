@@ -161,9 +161,10 @@ def probe(folder: Path, home: Path, spec: RunSpec) -> list[Figure]:
     result, least, kept = run.result or {}, median(limits), median(warm)
     off, same = apart(run, folder, ("head",)), apart(again, folder, ("head",))
     accuracies = f"accuracy {result['test']['accuracy']:.3f} and {guide['accuracy']:.3f}"
+    what = f"MobileNetV2 at {SIDE} px, 1,000 pictures, {spec.epochs} epochs"
     return [
-        Figure(f"linear probe, MobileNetV2 at {SIDE} px, 1,000 pictures, {spec.epochs} epochs: plain `fit` {slow:.0f} s, "
-               f"here {median(first):.1f} s; {accuracies}", f"{slow / median(first):.1f} × faster", "≥ 20 ×", slow / median(first) >= 20),
+        Figure(f"linear probe, {what}: plain `fit` {slow:.0f} s, here {median(first):.1f} s; {accuracies}",
+               f"{slow / median(first):.1f} × faster", "≥ 20 ×", slow / median(first) >= 20),
         Figure("the same: largest difference of weights", f"{off:.1e}", f"≤ {ALIKE:g}", max(off, same) <= ALIKE),
         Figure(f"the same against one forward pass and the bare training of a head ({least:.1f} s)",
                f"{median(first) / least:.2f} ×", "≤ 1.25 ×", median(first) / least <= 1.25),
