@@ -82,7 +82,8 @@ def table(rows: Rows) -> None:
         {
             "place": place if row["members"] else None, "competitor": row["name"],
             "seeds": len(row["members"]), "validation": row["validation"],
-            "test": row["accuracy"], "gain": 100 * row["gain"]["mean"] if row["gain"] else None,
+            "test": row["accuracy"],
+            "gain": round(100 * row["gain"]["mean"], 1) + 0.0 if row["gain"] else None,  # and no −0.0
             "interval": reach(row["gain"]), "a run takes": words.duration(row["seconds"]) if row["seconds"] else "",
             **({"remark": remark(row)} if remarks else {}),
         }
