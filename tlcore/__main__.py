@@ -198,8 +198,10 @@ def delete(arguments: argparse.Namespace) -> int:
         return 0
     is_race = runs.get(arguments.run).task == runs.RACE
     runs.delete(arguments.run)
-    what = f"race {arguments.run} was deleted; its runs stay, with their models" if is_race else ""
-    print(what or f"run {arguments.run} and its model were deleted")
+    if is_race:
+        print(f"race {arguments.run} was deleted; its runs stay, with their models")
+    else:
+        print(f"run {arguments.run} and its model were deleted")
     return 0
 
 

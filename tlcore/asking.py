@@ -141,6 +141,14 @@ def _value(field: str, text: str) -> object:
     return text
 
 
+def names(option: str, text: str | None) -> list[str]:
+    """What stands between the commas; nothing where the option was not given. Raises Refused for one that is empty."""
+    found = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not found:
+        raise Refused(Problem(option, text, "names with commas between them", "give one, or leave it out"))
+    return found
+
+
 def asked(spec: RunSpec, given: dict[str, Any]) -> RunSpec:
     """The question revised by what the person said. What they left open gives way to it, and never the reverse."""
     if given.get("source") == NONE:

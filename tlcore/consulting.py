@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from . import admission, advice, console, live, probing, runs, worker
+from . import admission, advice, asking, console, live, probing, runs, worker
 from .advice import Advice
 from .datasets import dataset
 from .recipes import DEFAULT, RECIPES, amounting, budgeted, suited
@@ -63,11 +63,7 @@ def _asked(arguments: argparse.Namespace) -> RunSpec:
 
 def _sources(arguments: argparse.Namespace, spec: RunSpec) -> list[str]:
     """The named ones, checked; else the usual. Raises Refused where there are none."""
-    if arguments.sources is not None:
-        names = [*dict.fromkeys(name.strip() for name in arguments.sources.split(",") if name.strip())]
-        if not names:
-            raise Refused(Problem("sources", arguments.sources, "names with commas between them", "give one, or leave "
-                                  "it out"))  # fmt: skip
+    if names := [*dict.fromkeys(asking.names("sources", arguments.sources))]:
         for name in names:
             admission.admit(spec.revised(source=source(name).name, strategy="linear_probe", network=None))
         return names

@@ -77,7 +77,7 @@ def _asked(arguments: argparse.Namespace) -> Race:
     if problems := spec.problems():
         raise Refused(*problems)
     seeds = range(spec.seed, spec.seed + int(arguments.seeds))
-    sources = _names("sources", arguments.sources) or [spec.source]
+    sources = asking.names("sources", arguments.sources) or [spec.source]
     if arguments.sweep:
         if arguments.strategies or arguments.halving or len(sources) > 1:
             raise Refused(Problem("sweep", "strategies, several sources or halving beside it", "one source and nothing "
@@ -85,7 +85,7 @@ def _asked(arguments: argparse.Namespace) -> Race:
         if sources != [spec.source]:
             spec = spec.revised(source=sources[0], network=None, image_size=None)
         return races.sweep(spec.revised(strategy=races.TUNED, blocks=1), seeds)
-    strategies = _names("strategies", arguments.strategies) or [*races.USUAL]
+    strategies = asking.names("strategies", arguments.strategies) or [*races.USUAL]
     return races.between(spec, strategies, sources, seeds, halving=arguments.halving)
 
 
@@ -96,13 +96,6 @@ def _alone(arguments: argparse.Namespace) -> None:
         if option != "command" and value not in (None, False, usual.get(option)):
             raise Refused(Problem(option, value, "nothing beside --race but --label and --json", "leave it out, or "
                                   "change the file"))  # fmt: skip
-
-
-def _names(option: str, text: str | None) -> list[str]:
-    found = [name.strip() for name in (text or "").split(",") if name.strip()]
-    if text is not None and not found:
-        raise Refused(Problem(option, text, "names with commas between them", "give one, or leave it out"))
-    return found
 
 
 def _verdict(asked: Race, rows: list[dict[str, Any]]) -> str:
