@@ -9,6 +9,7 @@ import streamlit as st
 
 import ui
 from panels import job
+from panels.race import propose
 from tlcore import admission, advice, charts, datasets, probing, recipes, runs, words, worker
 from tlcore.advice import Advice
 from tlcore.runs import Run
@@ -124,10 +125,8 @@ def recommendation(spec: RunSpec, own: Advice) -> None:
     st.caption("A recommendation is a first guess, by thresholds that are ours. The proof is a race of strategies on "
                "your own data.")  # fmt: skip
     if st.button("Race strategies", icon=":material/flag:", type="tertiary"):
-        best = own.spec_changes["source"] if own.spec_changes["source"] != NONE else own.ranking[0].source
-        if spec.source != best:
-            ui.borrow_from(best)
-        ui.open_race("")
+        source = own.spec_changes["source"]
+        propose(source if source != NONE else own.ranking[0].source)
         ui.go("race")
 
 

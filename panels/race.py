@@ -23,6 +23,12 @@ ABOUT = {
 }
 
 
+def propose(source: str) -> None:
+    """Have the form set up a race with this source."""
+    ui.remember("race sources", [source])
+    ui.open_race("")
+
+
 def set_up() -> None:
     """The form: what to find out, who races, how often; problems, and Start."""
     left, right = st.columns([3, 2], gap="large")

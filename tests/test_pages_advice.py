@@ -80,6 +80,8 @@ def test_an_answer_is_shown_and_used_with_one_click(source_run: str) -> None:
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     names = [trace["name"] for trace in figure["data"] if trace.get("name")]
     assert len(names) == 4 and "Letters" in names and "the pictures themselves" in names
+    click(app, "Race strategies")  # with the recommended source, whatever the draft borrows from
+    assert app.session_state["wish race sources"] == [name] and app.session_state["race"] == ""
     click(app, "Use this")
     draft = app.session_state["draft"]
     assert (draft.source, draft.strategy, draft.blocks, draft.learning_rate) == (name, "last_blocks", 1, 0.003)
